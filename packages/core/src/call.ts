@@ -1,0 +1,42 @@
+import type { Label, ToolFacts } from "./tool.ts";
+import type { Principal } from "./principal.ts";
+
+/** What the session has done so far, as policies see it. */
+export interface SessionFacts {
+  readonly id: string;
+  readonly labels: readonly Label[];
+  /** Calls admitted so far, this one not counted. */
+  readonly calls: number;
+  /** Cost units settled so far. */
+  readonly cost: number;
+  /** Unix milliseconds. */
+  readonly started: number;
+}
+
+/** What the loop breaker has seen of this call. */
+export interface LoopFacts {
+  /** How often this tool was called with these canonical arguments in the window, this one included. */
+  readonly repeats: number;
+  /** Length of the cycle the session is in (2 to 4), or 0. */
+  readonly period: number;
+  /** True if the last repeats gave the same result. */
+  readonly sameResult: boolean;
+}
+
+/** What is left of the narrowest budget of each kind. Infinity is written as -1. */
+export interface BudgetFacts {
+  readonly callsLeft: number;
+  readonly costLeft: number;
+}
+
+/** The request that a policy decides on. MUST be built from the JSON-RPC body and the verified grant alone. */
+export interface CallFacts {
+  readonly principal: Principal & { readonly scopes: readonly string[] };
+  readonly tool: ToolFacts;
+  readonly args: unknown;
+  readonly session: SessionFacts;
+  readonly loop: LoopFacts;
+  readonly budget: BudgetFacts;
+  /** Unix milliseconds. */
+  readonly time: number;
+}

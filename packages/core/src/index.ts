@@ -1,0 +1,10 @@
+export { canonicalJson, digestOf, digestOfJson, type Digest } from "./canonical.ts";
+export type { BudgetFacts, CallFacts, LoopFacts, SessionFacts } from "./call.ts";
+export type { Approver, Decision, Obligation, PolicyEffect, Reason, Verdict } from "./decision.ts";
+export { CallgateError, formatDiagnostic, messageOf, type Diagnostic, type Span } from "./error.ts";
+export { newId } from "./id.ts";
+export { isObject, jsonDepth, type JsonObject, type JsonValue } from "./json.ts";
+export { compileGlobs, qualifiedName, SERVER_NAME, TOOL_NAME, type Naming } from "./naming.ts";
+export { SCOPE_TOKEN, type Grant, type Principal } from "./principal.ts";
+export { RECORD_KINDS, type LedgerRecord, type OutcomeStatus, type RecordDraft, type RecordKind } from "./record.ts";
+export { EFFECTS, LABELS, type Label, type Operation, type ToolEffect, type ToolFacts } from "./tool.ts";

@@ -1,0 +1,70 @@
+import type { Digest } from "./canonical.ts";
+import type { Verdict } from "./decision.ts";
+
+/** What a record is about. */
+export const RECORD_KINDS = [
+  "boot",
+  "config",
+  "intent",
+  "outcome",
+  "denial",
+  "approval",
+  "callback",
+  "recovery",
+  "clock",
+  "seal",
+] as const;
+export type RecordKind = (typeof RECORD_KINDS)[number];
+
+/** How a call ended. `unknown`: the broker stopped before it knew. */
+export type OutcomeStatus = "ok" | "error" | "cancelled" | "timeout" | "input_required" | "unknown";
+
+/** What a caller of `append` gives; the ledger adds v, log, seq, prev, boot, ts and mono. */
+export interface RecordDraft {
+  readonly kind: RecordKind;
+  readonly agent?: string;
+  /** The user that the agent acts for. */
+  readonly user?: string;
+  readonly session?: string;
+  readonly call?: string;
+  /** The call that caused this one: a retry's first round, or a script's own call. */
+  readonly parent?: string;
+  /** W3C trace id, 32 hex digits. */
+  readonly trace?: string;
+  readonly tool?: { readonly server: string; readonly name: string; readonly digest: Digest };
+  readonly decision?: {
+    readonly verdict: Verdict;
+    readonly rules: readonly string[];
+    readonly policies: string;
+    readonly approver?: string;
+  };
+  /** Digest of the canonical arguments. */
+  readonly args?: Digest;
+  /** Digest of the result's bytes as the agent got them. */
+  readonly result?: Digest;
+  readonly status?: OutcomeStatus;
+  readonly error?: { readonly code: string; readonly message: string };
+  /** Milliseconds the upstream took, for an outcome. */
+  readonly ms?: number;
+  /** Small, kind-specific facts; under 4 KiB as JSON. */
+  readonly detail?: { readonly [key: string]: unknown };
+  /** JSON texts kept beside the leaf, each referred to by its digest in the leaf (`args`, `result`) or in `detail`. */
+  readonly payloads?: { readonly args?: string; readonly result?: string; readonly facts?: string };
+}
+
+/** A record as it is stored and read back: the parsed leaf. */
+export interface LedgerRecord extends Omit<RecordDraft, "payloads"> {
+  readonly v: 1;
+  /** The log's id. */
+  readonly log: string;
+  /** From 1, without gaps. */
+  readonly seq: number;
+  /** Hash of the leaf before, `sha256:` and 64 hex digits; all zeros for the first. */
+  readonly prev: Digest;
+  /** Id of the broker's run. */
+  readonly boot: string;
+  /** ISO 8601 UTC with milliseconds. */
+  readonly ts: string;
+  /** Microseconds since the run began, from the monotonic clock. */
+  readonly mono: number;
+}

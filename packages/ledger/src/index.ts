@@ -1,0 +1,1 @@
+export type { Finding, Ledger, LedgerFilter, LedgerOptions, LedgerReader, Verification } from "./port.ts";

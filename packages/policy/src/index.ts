@@ -1,0 +1,1 @@
+export type { LoadedPolicies, PolicySet, PolicySource, PolicySummary } from "./port.ts";
