@@ -1,1 +1,2 @@
-export {};
+/** The package is a command, `callgate`; it has no API yet. */
+export { IDENTITY } from "@callgate/gateway";

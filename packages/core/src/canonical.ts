@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import canonicalize from "canonicalize";
 import { CallgateError } from "./error.ts";
 
@@ -24,7 +24,7 @@ export function canonicalJson(value: unknown): string {
 
 /** The SHA-256 digest of a text (as UTF-8) or of bytes. */
 export function digestOf(content: string | Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
+  return `sha256:${hash("sha256", content, "hex")}`;
 }
 
 /** The digest of a value's canonical JSON. */

@@ -1,8 +1,11 @@
 /** What every model API accepts as a tool's name. */
 export const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-/** A server's name: no `__`, so that `server__tool` splits in one way only. */
-export const SERVER_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]|_(?!_)){0,30}$/;
+/**
+ * A server's name: no `__` and no `_` at its end, so that the first `__` of `server__tool` is where it splits, whatever
+ * the tool is called (`a_` and `b` would meet `a` and `_b` in `a___b`).
+ */
+export const SERVER_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]|_(?=[a-zA-Z0-9-])){0,30}$/;
 
 /** How tools of several servers share one list. `bare` is for a single server. */
 export type Naming = "prefixed" | "bare";
@@ -17,6 +20,15 @@ export function compileGlobs(globs: readonly string[]): (name: string) => boolea
   const exact = new Set(globs.filter((g) => !/[*?]/.test(g)));
   const patterns = globs
     .filter((g) => /[*?]/.test(g))
-    .map((g) => new RegExp(`^${g.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*+/g, ".*").replace(/\?/g, ".")}$`, "s"));
+    .map(
+      (g) =>
+        new RegExp(
+          `^${g
+            .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+            .replace(/\*+/g, ".*")
+            .replace(/\?/g, ".")}$`,
+          "s",
+        ),
+    );
   return (name) => exact.has(name) || patterns.some((p) => p.test(name));
 }

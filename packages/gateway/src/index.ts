@@ -1,1 +1,11 @@
-export {};
+export { type Approval, ApprovalStore, type ApprovalStatus } from "./approvals.ts";
+export { audienceOf, Broker } from "./broker.ts";
+export { type Config, configWatchPaths, loadConfig } from "./config/index.ts";
+export { type HttpFace, openHttpFace } from "./face/http.ts";
+export { serveStdioFace } from "./face/stdio.ts";
+export { openSigningKey } from "./identity/keys.ts";
+export { issueToken } from "./identity/token.ts";
+export { IDENTITY } from "./identity.ts";
+export { openLog } from "./log.ts";
+export { watchConfig } from "./reload.ts";
+export { toolFactsOf } from "./registry.ts";

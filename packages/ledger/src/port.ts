@@ -70,7 +70,9 @@ export interface LedgerReader {
   readonly log: string;
   query(filter: LedgerFilter): readonly LedgerRecord[];
   /** One record with its leaf's exact text, its hash and its payloads; undefined where there is none. */
-  show(seq: number): { record: LedgerRecord; leaf: string; hash: string; payloads: { [name: string]: string } } | undefined;
+  show(
+    seq: number,
+  ): { record: LedgerRecord; leaf: string; hash: string; payloads: { [name: string]: string } } | undefined;
   /** Checks every leaf's hash, the chain, gaps, indexed columns and payload digests. Calls `onProgress` now and then. */
   verify(onProgress?: (done: number, total: number) => void): Verification;
   close(): void;

@@ -1,0 +1,19 @@
+import { CallgateError, formatDiagnostic } from "@callgate/core";
+import { type Config, loadConfig } from "@callgate/gateway";
+import type { Command } from "commander";
+
+/** Adds `--config` and `--data`, which every command that needs a configuration has. */
+export function withConfig(command: Command): Command {
+  return command
+    .option("-c, --config <file>", "the configuration", "callgate.yaml")
+    .option("--data <folder>", "the data folder, in place of the configuration's");
+}
+
+/** Loads the configuration that the options name. Warnings go to stderr. Throws `CONFIG_INVALID` with every diagnostic. */
+export async function configOf(options: { config: string; data?: string }, manifests: "read" | "skip" = "read"): Promise<Config> {
+  const loaded = await loadConfig(options.config, { manifests, ...(options.data !== undefined && { data: options.data }) });
+  for (const warning of loaded.warnings) console.error(`warning: ${formatDiagnostic(warning)}`);
+  if (loaded.ok) return loaded.config;
+  const n = loaded.diagnostics.length;
+  throw new CallgateError("CONFIG_INVALID", `${n} ${n === 1 ? "problem" : "problems"} in the configuration`, { diagnostics: loaded.diagnostics });
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import { approvalsCommand } from "./commands/approvals.ts";
+import { checkCommand } from "./commands/check.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { ledgerCommand } from "./commands/ledger.ts";
+import { pinCommand } from "./commands/pin.ts";
+import { registerCommand } from "./commands/register.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { startCommand } from "./commands/start.ts";
+import { tokenCommand } from "./commands/token.ts";
+import { wrapCommand } from "./commands/wrap.ts";
+import { IDENTITY } from "@callgate/gateway";
+import { fail } from "./output.ts";
+
+const program = new Command("callgate")
+  .description("A broker between LLM agents and real tools: scopes, policies, budgets, approvals, and a record of every call.")
+  .version(IDENTITY.version)
+  .showHelpAfterError("(add --help for what can be typed)")
+  .configureHelp({ sortSubcommands: false });
+
+for (const command of [
+  startCommand(),
+  serveCommand(),
+  demoCommand(),
+  wrapCommand(),
+  registerCommand(),
+  pinCommand(),
+  checkCommand(),
+  tokenCommand(),
+  approvalsCommand(),
+  ledgerCommand(),
+])
+  program.addCommand(command);
+
+program.parseAsync().catch(fail);

@@ -1,0 +1,32 @@
+import { CallgateError, formatDiagnostic, messageOf } from "@callgate/core";
+
+/** Exit codes: 0 done, 1 refused or failed, 2 the input is wrong (configuration, manifest, policy, argument). */
+export const EXIT = { done: 0, failed: 1, input: 2 } as const;
+
+const WRONG_INPUT = new Set(["CONFIG_INVALID", "POLICY_INVALID", "MANIFEST_INVALID", "TOKEN_REQUEST_INVALID", "BAD_ARGUMENT"]);
+
+/** Prints an error as a person wants it (or as JSON with `--json` on the command line) and ends the process. */
+export function fail(error: unknown): never {
+  const known = error instanceof CallgateError ? error : undefined;
+  if (process.argv.includes("--json")) {
+    const diagnostics = known?.diagnostics ?? [];
+    console.error(JSON.stringify({ error: { code: known?.code ?? "INTERNAL", message: messageOf(error), ...(known?.help && { help: known.help }), ...(diagnostics.length > 0 && { diagnostics }) } }));
+  } else {
+    for (const diagnostic of known?.diagnostics ?? []) console.error(formatDiagnostic(diagnostic));
+    console.error(`error: ${messageOf(error)}${known?.help ? `\n  help: ${known.help}` : ""}`);
+    if (!known && error instanceof Error && process.env["CALLGATE_DEBUG"]) console.error(error.stack);
+  }
+  process.exit(known && WRONG_INPUT.has(known.code) ? EXIT.input : EXIT.failed);
+}
+
+/** A table with aligned columns, as text. Cells are cut to `widths` where given. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[], widths: readonly (number | undefined)[] = []): string {
+  const cut = (cell: string, i: number): string => {
+    const width = widths[i];
+    const flat = cell.replaceAll(/\s+/g, " ");
+    return width !== undefined && flat.length > width ? `${flat.slice(0, width - 1)}…` : flat;
+  };
+  const cells = [head, ...rows].map((row) => row.map(cut));
+  const sizes = head.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? "").length)));
+  return cells.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(sizes[i] as number))).join("  ").trimEnd()).join("\n");
+}

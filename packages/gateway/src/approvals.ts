@@ -1,0 +1,213 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { newId } from "@callgate/core";
+import Database from "better-sqlite3";
+
+/** What an approval is bound to. A call that differs in any of these needs an approval of its own. */
+export interface ExactCall {
+  readonly agent: string;
+  readonly user: string | undefined;
+  /** The qualified name. */
+  readonly tool: string;
+  /** Digest of the canonical arguments. */
+  readonly args: string;
+  /** Digest of the policy set that asked. */
+  readonly policies: string;
+}
+
+export type ApprovalStatus = "pending" | "approved" | "denied" | "used" | "expired";
+
+/** A held call and what a person said of it. Times are Unix milliseconds. */
+export interface Approval extends ExactCall {
+  readonly id: string;
+  readonly status: ApprovalStatus;
+  readonly session: string;
+  readonly call: string;
+  /** The arguments as canonical JSON, for the person who decides. */
+  readonly argsText: string;
+  readonly reason: string;
+  readonly created: number;
+  readonly expires: number;
+  readonly answeredBy: string | undefined;
+  readonly answeredAt: number | undefined;
+}
+
+/** How an answer was taken. */
+export type AnswerResult = { readonly ok: true; readonly approval: Approval } | { readonly ok: false; readonly reason: string };
+
+interface Row {
+  id: string;
+  status: ApprovalStatus;
+  agent: string;
+  user: string | null;
+  tool: string;
+  args: string;
+  policies: string;
+  session: string;
+  call: string;
+  args_text: string;
+  reason: string;
+  created: number;
+  expires: number;
+  answered_by: string | null;
+  answered_at: number | null;
+}
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS approvals (
+  id TEXT PRIMARY KEY, status TEXT NOT NULL CHECK (status IN ('pending','approved','denied','used','expired')),
+  agent TEXT NOT NULL, user TEXT, tool TEXT NOT NULL, args TEXT NOT NULL, policies TEXT NOT NULL,
+  session TEXT NOT NULL, call TEXT NOT NULL, args_text TEXT NOT NULL, reason TEXT NOT NULL,
+  created INTEGER NOT NULL, expires INTEGER NOT NULL, answered_by TEXT, answered_at INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS approvals_call ON approvals (agent, tool, args, status);
+CREATE INDEX IF NOT EXISTS approvals_status ON approvals (status, created);`;
+
+const POLL_MS = 100;
+
+/**
+ * Held calls, in `<folder>/approvals.db`, shared by the broker and the command line: single-use, expiring, bound to one exact call.
+ * INVARIANT: an approval goes from pending to approved to used once, in one statement each, so two calls cannot use the same one.
+ */
+export class ApprovalStore {
+  #db: Database.Database;
+  #waiters = new Map<string, Set<(approval: Approval | undefined) => void>>();
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#db = new Database(join(folder, "approvals.db"), { timeout: 2000 });
+    this.#db.pragma("journal_mode = WAL");
+    this.#db.pragma("synchronous = FULL");
+    this.#db.exec(SCHEMA);
+  }
+
+  /** Asks for an approval; the same exact call that already waits gets the same one. */
+  request(call: ExactCall, more: { session: string; call: string; argsText: string; reason: string; ttl: number }): Approval {
+    this.#expire();
+    const waiting = this.#find(call, "pending");
+    if (waiting) return waiting;
+    const now = Date.now();
+    const id = newId("apr");
+    this.#db
+      .prepare(
+        `INSERT INTO approvals (id,status,agent,user,tool,args,policies,session,call,args_text,reason,created,expires)
+         VALUES (?,'pending',?,?,?,?,?,?,?,?,?,?,?)`,
+      )
+      .run(id, call.agent, call.user ?? null, call.tool, call.args, call.policies, more.session, more.call, more.argsText, more.reason, now, now + more.ttl);
+    return this.get(id) as Approval;
+  }
+
+  /** Takes an approved, unused, unexpired approval of this exact call and uses it up. */
+  use(call: ExactCall): Approval | undefined {
+    this.#expire();
+    const found = this.#find(call, "approved");
+    if (!found) return undefined;
+    const used = this.#db.prepare(`UPDATE approvals SET status='used' WHERE id=? AND status='approved' AND expires>?`).run(found.id, Date.now());
+    return used.changes === 1 ? found : undefined;
+  }
+
+  /** Records a person's answer. Refuses one for a call that does not wait any more. */
+  answer(id: string, verdict: "approved" | "denied", by: string): AnswerResult {
+    this.#expire();
+    const done = this.#db
+      .prepare(`UPDATE approvals SET status=?, answered_by=?, answered_at=? WHERE id=? AND status='pending'`)
+      .run(verdict, by, Date.now(), id);
+    const approval = this.get(id);
+    if (!approval) return { ok: false, reason: `there is no approval \`${id}\`` };
+    if (done.changes === 0) return { ok: false, reason: `approval \`${id}\` is ${approval.status} already` };
+    this.#tell(approval);
+    return { ok: true, approval };
+  }
+
+  /** Resolves when the approval is no longer pending, or after `ms`. */
+  wait(id: string, ms: number): { readonly answered: Promise<Approval | undefined>; readonly stop: () => void } {
+    let stop = (): void => {};
+    const answered = new Promise<Approval | undefined>((resolve) => {
+      const listeners = this.#waiters.get(id) ?? new Set();
+      this.#waiters.set(id, listeners);
+      const end = (approval: Approval | undefined): void => {
+        clearTimeout(timer);
+        listeners.delete(end);
+        if (listeners.size === 0) this.#waiters.delete(id);
+        this.#watch();
+        resolve(approval);
+      };
+      const timer = setTimeout(() => end(undefined), ms);
+      listeners.add(end);
+      stop = () => end(undefined);
+      this.#watch();
+    });
+    return { answered, stop };
+  }
+
+  get(id: string): Approval | undefined {
+    const row = this.#db.prepare("SELECT * FROM approvals WHERE id=?").get(id) as Row | undefined;
+    return row && fromRow(row);
+  }
+
+  /** Newest first. */
+  list(status?: ApprovalStatus): Approval[] {
+    this.#expire();
+    const rows = status
+      ? this.#db.prepare("SELECT * FROM approvals WHERE status=? ORDER BY created DESC LIMIT 500").all(status)
+      : this.#db.prepare("SELECT * FROM approvals ORDER BY created DESC LIMIT 500").all();
+    return (rows as Row[]).map(fromRow);
+  }
+
+  close(): void {
+    clearInterval(this.#poll);
+    for (const listeners of [...this.#waiters.values()]) for (const end of [...listeners]) end(undefined);
+    this.#db.close();
+  }
+
+  #find(call: ExactCall, status: ApprovalStatus): Approval | undefined {
+    const row = this.#db
+      .prepare("SELECT * FROM approvals WHERE agent=? AND user IS ? AND tool=? AND args=? AND policies=? AND status=? AND expires>? ORDER BY created LIMIT 1")
+      .get(call.agent, call.user ?? null, call.tool, call.args, call.policies, status, Date.now()) as Row | undefined;
+    return row && fromRow(row);
+  }
+
+  #expire(): void {
+    this.#db.prepare("UPDATE approvals SET status='expired' WHERE status IN ('pending','approved') AND expires<=?").run(Date.now());
+  }
+
+  #tell(approval: Approval): void {
+    for (const end of [...(this.#waiters.get(approval.id) ?? [])]) end(approval);
+  }
+
+  /** Answers given by another process show up by looking; only while somebody waits. */
+  #watch(): void {
+    if (this.#waiters.size === 0) {
+      clearInterval(this.#poll);
+      this.#poll = undefined;
+      return;
+    }
+    this.#poll ??= setInterval(() => {
+      for (const id of [...this.#waiters.keys()]) {
+        const approval = this.get(id);
+        if (approval && approval.status !== "pending") this.#tell(approval);
+      }
+    }, POLL_MS);
+  }
+}
+
+function fromRow(row: Row): Approval {
+  return {
+    id: row.id,
+    status: row.status,
+    agent: row.agent,
+    user: row.user ?? undefined,
+    tool: row.tool,
+    args: row.args,
+    policies: row.policies,
+    session: row.session,
+    call: row.call,
+    argsText: row.args_text,
+    reason: row.reason,
+    created: row.created,
+    expires: row.expires,
+    answeredBy: row.answered_by ?? undefined,
+    answeredAt: row.answered_at ?? undefined,
+  };
+}

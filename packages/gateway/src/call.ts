@@ -1,0 +1,44 @@
+import type { Grant } from "@callgate/core";
+import type { Answer, Exchange } from "./exchange.ts";
+import type { Gate } from "./gate.ts";
+import type { Session } from "./session.ts";
+import { admit } from "./steps/admit.ts";
+import { decide } from "./steps/decide.ts";
+import { deny } from "./steps/deny.ts";
+import { hold } from "./steps/hold.ts";
+import { identify } from "./steps/identify.ts";
+import { inspect } from "./steps/inspect.ts";
+import { begin, type CallRequest } from "./steps/life.ts";
+import { recordIntent, recordOutcome } from "./steps/record.ts";
+import { resolve } from "./steps/resolve.ts";
+import { run } from "./steps/run.ts";
+import { settle } from "./steps/settle.ts";
+import { validate } from "./steps/validate.ts";
+
+/**
+ * The life of one call, from whichever face and era, top to bottom.
+ *
+ * MUST NOT run anything before its intent is durable. A step before `run` that finds a fault, and any error it did not foresee, is a
+ * deny with its reason recorded. Never rejects.
+ */
+export async function governCall(gate: Gate, grant: Grant, session: Session, request: CallRequest, exchange: Exchange): Promise<Answer> {
+  const life = begin(gate, grant, session, request, exchange);
+  try {
+    // Faults are values here: each step gives a refusal, or nothing.
+    const refusal = identify(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life);
+    if (refusal) return await deny(life, refusal);
+    if (life.decision?.verdict === "hold") {
+      const held = await hold(life);
+      if (held) return "answer" in held ? held.answer : await deny(life, held);
+    }
+    const unrecorded = await recordIntent(life);
+    if (unrecorded) return await deny(life, unrecorded);
+  } catch (error) {
+    return await deny(life, { fault: error });
+  }
+  // From here on the call has happened: whatever goes wrong is an outcome, not a deny.
+  const outcome = inspect(life, await run(life));
+  settle(life, outcome);
+  recordOutcome(life, outcome);
+  return outcome.answer;
+}

@@ -1,0 +1,30 @@
+export { childEnv, SAFE_ENV } from "./environment.ts";
+export { configWatchPaths, loadConfig, type LoadOptions, type LoadResult } from "./load.ts";
+export { isLoopback } from "./network.ts";
+export { revealAll, Secret, type Setting } from "./secret.ts";
+export type {
+  AccessManifest,
+  AgentConfig,
+  ApprovalConfig,
+  BudgetConfig,
+  BudgetLimits,
+  BudgetRule,
+  Callback,
+  Config,
+  ConfigSources,
+  Connection,
+  Era,
+  HttpConfig,
+  HttpServer,
+  LedgerConfig,
+  LogLevel,
+  LoopConfig,
+  Manifest,
+  MessageLimits,
+  ServerConfig,
+  StdioServer,
+  ToolLimits,
+  ToolManifest,
+} from "./types.ts";
+export { draftManifest, draftTool, type ManifestDraft, type Offer, type ToolDraft, writeManifest } from "./draft.ts";
+export { acceptPins, type Definition, definitionDigest } from "./pin.ts";

@@ -1,0 +1,73 @@
+import * as z from "zod";
+import {
+  bytes,
+  callback,
+  count,
+  digest,
+  duration,
+  effect,
+  label,
+  line,
+  scope,
+  serverName,
+  version,
+} from "./scalars.ts";
+
+const about = (description: string, example?: unknown) => ({ description, ...(example !== undefined && { example }) });
+
+const access = {
+  scopes: z.array(scope).meta(about("Scopes that the caller must hold, all of them. `[]` needs none.", ["files:read"])),
+  effects: z.array(effect).meta(about("What a call does to the world.", ["read"])),
+  labels: z
+    .array(label)
+    .prefault([])
+    .meta(about("What the result carries.", ["private"])),
+};
+
+const toolLimits = z.strictObject({
+  cost: z.int().min(0).max(1_000_000).default(1).meta(about("What a call costs, in units.", 1)),
+  callsPerMinute: count.optional().meta(about("Calls in any minute, in one session.", 30)),
+  concurrent: count.optional().meta(about("Calls at the same time, in one session.", 2)),
+  wall: duration.optional().meta(about("Longest that one call may take.", "30s")),
+  argumentBytes: bytes.optional().meta(about("Largest arguments.", "64KiB")),
+  resultBytes: bytes.optional().meta(about("Largest result.", "1MiB")),
+});
+
+const tool = z.strictObject({
+  ...access,
+  limits: toolLimits.prefault({}).meta(about("Ceilings on this tool.")),
+  digest: digest.meta(
+    about("Digest of the definition that a person accepted. A tool whose definition drifts from it cannot be called."),
+  ),
+  description: line.optional().meta(about("Shown to agents in place of the server's own.", "Reads a text file.")),
+});
+
+const accessObject = z.strictObject(access);
+
+/** A manifest, as it is written. */
+export const manifestSchema = z
+  .strictObject({
+    version: version.meta(about("Version of this format.", 1)),
+    server: serverName.meta(about("Name of the server in `callgate.yaml`.", "files")),
+    tools: z
+      .record(z.string(), tool)
+      .prefault({})
+      .meta(about("Tools, by the server's names. One that is not here cannot be called.")),
+    resources: accessObject
+      .optional()
+      .meta(about("Reading resources. Without it none is reachable.", { scopes: [], effects: ["read"] })),
+    prompts: accessObject
+      .optional()
+      .meta(about("Getting prompts. Without it none is reachable.", { scopes: [], effects: ["read"] })),
+    callbacks: z
+      .array(callback)
+      .prefault([])
+      .meta(about("What the server may ask of the client that called it.", ["elicitation"])),
+    logging: z.boolean().default(false).meta(about("Pass the server's log messages to the client.", false)),
+  })
+  .meta({
+    title: "Callgate manifest",
+    description: "What one server's tools need and do, as a person declared and pinned it.",
+  });
+
+export type ManifestInput = z.output<typeof manifestSchema>;

@@ -1,0 +1,191 @@
+import type { Digest, Label, Naming, ToolEffect } from "@callgate/core";
+import type { PolicySource } from "@callgate/policy";
+import type { Secret, Setting } from "./secret.ts";
+
+/**
+ * A validated configuration: deeply frozen, every path absolute, every name resolved, every duration in milliseconds and
+ * every size in bytes. Records have no prototype, so that a name such as `constructor` is only there if it was written.
+ */
+export interface Config {
+  /** The configuration file. */
+  readonly file: string;
+  /** The folder of the configuration file; what relative paths in it start from. */
+  readonly dir: string;
+  /** Digest of everything in force, policies and manifests included. MUST NOT depend on the text of a secret. */
+  readonly digest: Digest;
+  readonly naming: Naming;
+  /** The data folder. It may not exist yet. */
+  readonly data: string;
+  readonly http: HttpConfig;
+  /** Who calls over the stdio face; absent if the broker has none. */
+  readonly stdio?: { readonly agent: string };
+  readonly limits: MessageLimits;
+  readonly servers: Readonly<Record<string, ServerConfig>>;
+  readonly agents: Readonly<Record<string, AgentConfig>>;
+  readonly policies: readonly PolicySource[];
+  readonly budgets: BudgetConfig;
+  readonly loop: LoopConfig;
+  readonly approvals: ApprovalConfig;
+  readonly ledger: LedgerConfig;
+  readonly log: { readonly level: LogLevel };
+  /** Every secret that the configuration holds, for redaction. */
+  readonly secrets: readonly Secret[];
+  /** What the configuration was read from. See `configWatchPaths`. */
+  readonly sources: ConfigSources;
+}
+
+/** Absolute paths of what was read. `folders` are those in which a policy pattern may find a new file. */
+export interface ConfigSources {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  /** 0 lets the operating system choose. */
+  readonly port: number;
+  readonly path: string;
+  /** Host header values accepted beside the broker's own address. */
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  /** The agent that a caller without a token is. Present only if `host` is a loopback address. */
+  readonly anonymous?: string;
+}
+
+/** Ceilings on one message. `depth` counts nested arrays and objects. */
+export interface MessageLimits {
+  readonly bodyBytes: number;
+  readonly depth: number;
+  readonly stringBytes: number;
+  readonly argumentBytes: number;
+  readonly resultBytes: number;
+}
+
+export type Era = "auto" | "legacy" | "modern";
+
+/**
+ * Who shares an upstream connection. `auto` in the file becomes `session` where the manifest declares callbacks, so that a
+ * callback can only reach the session that caused it, and `shared` elsewhere.
+ */
+export type Connection = "shared" | "principal" | "session";
+
+interface ServerBase {
+  readonly name: string;
+  readonly era: Era;
+  readonly connection: Connection;
+  /** How long one call may take, in milliseconds. */
+  readonly timeout: number;
+  readonly manifest: Manifest;
+}
+
+/** A server that the broker starts and speaks to over stdin and stdout. */
+export interface StdioServer extends ServerBase {
+  readonly transport: "stdio";
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The only variables that the child gets, beside what `SAFE_ENV` names. */
+  readonly env: Readonly<Record<string, Setting>>;
+  readonly cwd: string;
+}
+
+/** A server reached over streamable HTTP. */
+export interface HttpServer extends ServerBase {
+  readonly transport: "http";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, Setting>>;
+}
+
+export type ServerConfig = StdioServer | HttpServer;
+
+/** What a server's tools are, as a person declared them. What is not in it is not reachable. */
+export interface Manifest {
+  readonly file: string;
+  readonly server: string;
+  readonly tools: Readonly<Record<string, ToolManifest>>;
+  /** Absent: the server's resources are not reachable. */
+  readonly resources?: AccessManifest;
+  /** Absent: the server's prompts are not reachable. */
+  readonly prompts?: AccessManifest;
+  /** What the server may ask of the client that called it. */
+  readonly callbacks: readonly Callback[];
+  /** Whether the server's log messages reach the client. */
+  readonly logging: boolean;
+}
+
+export type Callback = "elicitation" | "sampling" | "roots";
+
+/** What reaching something needs, what it does, and what comes out of it. */
+export interface AccessManifest {
+  /** Scopes a grant must hold, all of them. */
+  readonly scopes: readonly string[];
+  readonly effects: readonly ToolEffect[];
+  readonly labels: readonly Label[];
+}
+
+export interface ToolManifest extends AccessManifest {
+  readonly name: string;
+  readonly limits: ToolLimits;
+  /** Digest of the definition that a person accepted. See `definitionDigest`. */
+  readonly digest: Digest;
+  /** Shown to agents in place of the server's own. */
+  readonly description?: string;
+}
+
+/** Ceilings on one tool. `cost` is what a call costs, in units; `wall` is in milliseconds. */
+export interface ToolLimits {
+  readonly cost: number;
+  readonly callsPerMinute?: number;
+  readonly concurrent?: number;
+  readonly wall?: number;
+  readonly argumentBytes?: number;
+  readonly resultBytes?: number;
+}
+
+export interface AgentConfig {
+  readonly name: string;
+  readonly roles: readonly string[];
+  /** Its own scopes and those of its roles: sorted, without repeats. */
+  readonly scopes: readonly string[];
+}
+
+/** Ceilings of one budget; an absent one is no ceiling. `cost` is in units, `wall` in milliseconds a call. */
+export interface BudgetLimits {
+  readonly calls?: number;
+  readonly callsPerMinute?: number;
+  readonly cost?: number;
+  readonly concurrent?: number;
+  readonly wall?: number;
+}
+
+/** A budget for every name that the glob `match` fits. Each name has a budget of its own. */
+export interface BudgetRule {
+  readonly match: string;
+  readonly limits: BudgetLimits;
+}
+
+/** Every rule that matches applies. */
+export interface BudgetConfig {
+  readonly session: BudgetLimits;
+  readonly agents: readonly BudgetRule[];
+  readonly tools: readonly BudgetRule[];
+}
+
+/** `window` is in milliseconds. */
+export interface LoopConfig {
+  readonly repeats: number;
+  readonly window: number;
+  readonly cycles: number;
+}
+
+/** Both in milliseconds. */
+export interface ApprovalConfig {
+  readonly ttl: number;
+  readonly wait: number;
+}
+
+export interface LedgerConfig {
+  readonly sync: "full" | "normal" | "off";
+  readonly payloads: boolean;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";

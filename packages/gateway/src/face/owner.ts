@@ -1,0 +1,37 @@
+import type { Server } from "@modelcontextprotocol/server";
+import type { LinkOwner } from "../upstream/link.ts";
+import { WIRE_CODES } from "../upstream/message.ts";
+import { RefusedRequest } from "../upstream/peer.ts";
+import { ANYTHING, ASK_MS } from "./agent-server.ts";
+
+/** Notifications from a server that belong to no call and that an agent may get. */
+const PASSED_ON = new Set(["notifications/message", "notifications/resources/updated", "notifications/elicitation/complete"]);
+
+/** What a client can be asked in general, for a link that is opened before it is known which questions come (stateless era). */
+const EVERYTHING = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
+
+/** The client behind an SDK server instance, as the owner of upstream links. */
+export function sessionOwner(server: () => Server | undefined, name: string): LinkOwner {
+  const sessionful = (): Server | undefined => {
+    const s = server();
+    return s?.getClientCapabilities() !== undefined && s.getNegotiatedProtocolVersion()?.startsWith("2025") ? s : undefined;
+  };
+  return {
+    name,
+    get capabilities() {
+      return (sessionful()?.getClientCapabilities() as Record<string, unknown> | undefined) ?? EVERYTHING;
+    },
+    async onRequest(callback) {
+      const s = sessionful();
+      if (!s) throw new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" });
+      const request = { method: callback.method, ...(callback.params && { params: { ...callback.params } }) };
+      return (await s.request(request, ANYTHING, { timeout: ASK_MS })) as object;
+    },
+    onNotification(method, params) {
+      if (!PASSED_ON.has(method)) return;
+      void server()
+        ?.notification({ method, ...(params && { params }) } as Parameters<Server["notification"]>[0])
+        .catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import type { Naming } from "@callgate/core";
+import type { Ledger } from "@callgate/ledger";
+import type { PolicySet } from "@callgate/policy";
+import type { Logger } from "pino";
+import type { ApprovalStore } from "./approvals.ts";
+import type { BudgetBook } from "./budget.ts";
+import type { ApprovalConfig, LoopConfig, MessageLimits } from "./config/index.ts";
+import type { Parking } from "./parking.ts";
+import type { Registry } from "./registry.ts";
+import type { StateSeal } from "./state.ts";
+
+/** What the life of a call needs, and nothing more. A reload swaps `policies` and the settings; a call keeps what it began with. */
+export interface Gate {
+  naming: Naming;
+  limits: MessageLimits;
+  loop: LoopConfig;
+  approvalTimes: ApprovalConfig;
+  /** Names every reload, so that a record says under which configuration it was made. */
+  configDigest: string;
+  policies: PolicySet;
+  readonly registry: Registry;
+  readonly budgets: BudgetBook;
+  readonly ledger: Ledger;
+  readonly approvals: ApprovalStore;
+  readonly seal: StateSeal;
+  readonly parking: Parking;
+  readonly log: Logger;
+}

@@ -1,0 +1,216 @@
+import { digestOfJson, isObject, type JsonObject, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import type { Logger } from "pino";
+import { definitionDigest } from "./config/pin.ts";
+import type { AccessManifest, Config, ServerConfig, ToolLimits, ToolManifest } from "./config/types.ts";
+import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
+import type { ToolDefinition, Upstream } from "./upstream/upstream.ts";
+import { type Check, compileSchema } from "./validate.ts";
+
+/** Something an agent may call: a tool whose definition is the pinned one, or a server's resources, prompts or completion. */
+export interface Registered extends ToolFacts {
+  readonly upstream: Upstream;
+  readonly limits: ToolLimits;
+  readonly checkArgs: Check | undefined;
+  readonly checkResult: Check | undefined;
+  /** True where results of the stateless era must be wrapped for older clients (non-object output schema). */
+  readonly wrapsResult: boolean;
+  readonly paramHeaders: readonly HeaderDeclaration[];
+  /** The definition as agents see it, for lists; absent for what is not a tool. */
+  readonly listed: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A tool in a manifest whose live definition is not the one that was pinned. */
+export interface Quarantined {
+  readonly server: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+const NO_LIMITS: ToolLimits = { cost: 1 };
+const OPERATIONS = [
+  { kind: "resources", operation: "resources/read" },
+  { kind: "resources", operation: "resources/subscribe" },
+  { kind: "prompts", operation: "prompts/get" },
+] as const;
+
+/** What is registered: manifests joined with what the servers offer. Rebuilt for a server whenever its definitions change. */
+export class Registry {
+  #naming: Naming;
+  #log: Logger;
+  #byServer = new Map<string, { entries: Map<string, Registered>; quarantined: Map<string, Quarantined>; missing: ToolFacts[] }>();
+  #all = new Map<string, Registered>();
+  /** The last definition that matched its pin, for saying what a drifted one changed. */
+  #matched = new Map<string, ToolDefinition>();
+
+  constructor(naming: Naming, log: Logger) {
+    this.#naming = naming;
+    this.#log = log;
+  }
+
+  get(qualified: string): Registered | undefined {
+    return this.#all.get(qualified);
+  }
+
+  quarantined(qualified: string): Quarantined | undefined {
+    for (const server of this.#byServer.values()) {
+      const found = server.quarantined.get(qualified);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  all(): Iterable<Registered> {
+    return this.#all.values();
+  }
+
+  /** The servers' entries in configuration order, for one operation. */
+  ofOperation(operation: ToolFacts["operation"]): Registered[] {
+    return [...this.#all.values()].filter((e) => e.operation === operation);
+  }
+
+  /**
+   * The policy room's view: everything that can be called, and what a manifest names but a server does not offer now. A policy about
+   * a server that is down is no mistake; without a schema its arguments are not type-checked until the server is back.
+   */
+  facts(): ToolFacts[] {
+    return [...this.#all.values(), ...[...this.#byServer.values()].flatMap((s) => s.missing)];
+  }
+
+  /** Takes a server's definitions; true if what can be called or listed changed. */
+  update(upstream: Upstream, definitions: readonly ToolDefinition[] | undefined): boolean {
+    const entries = new Map<string, Registered>();
+    const quarantined = new Map<string, Quarantined>();
+    const config = upstream.config;
+    if (definitions) this.#addTools(upstream, definitions, entries, quarantined);
+    for (const { kind, operation } of OPERATIONS) {
+      const access = config.manifest[kind];
+      if (access) entries.set(`${config.name}/${operation}`, plainEntry(upstream, operation, access));
+    }
+    const completing = config.manifest.prompts ?? config.manifest.resources;
+    if (completing) entries.set(`${config.name}/completion/complete`, plainEntry(upstream, "completion/complete", completing));
+    const before = this.#byServer.get(config.name);
+    const missing = Object.values(config.manifest.tools).flatMap((tool): ToolFacts[] => {
+      const qualified = qualifiedName(this.#naming, config.name, tool.name);
+      return entries.has(qualified) ? [] : [declaredFacts(this.#naming, config.name, tool)];
+    });
+    this.#byServer.set(config.name, { entries, quarantined, missing });
+    this.#all = new Map([...this.#byServer.values()].flatMap((s) => [...s.entries]));
+    return !before || fingerprint(before.entries) !== fingerprint(entries);
+  }
+
+  /** Takes a changed naming; every server MUST be updated after it. */
+  rename(naming: Naming): void {
+    this.#naming = naming;
+  }
+
+  /** Drops servers that are no longer configured. */
+  keepOnly(servers: ReadonlySet<string>): void {
+    for (const name of [...this.#byServer.keys()]) if (!servers.has(name)) this.#byServer.delete(name);
+    this.#all = new Map([...this.#byServer.values()].flatMap((s) => [...s.entries]));
+  }
+
+  #addTools(upstream: Upstream, definitions: readonly ToolDefinition[], entries: Map<string, Registered>, quarantined: Map<string, Quarantined>): void {
+    const config = upstream.config;
+    const offered = new Map(definitions.map((d) => [d.name, d]));
+    for (const [name, tool] of Object.entries(config.manifest.tools)) {
+      const qualified = qualifiedName(this.#naming, config.name, name);
+      const definition = offered.get(name);
+      if (!definition) {
+        this.#log.warn({ server: config.name, tool: name }, "the manifest names a tool that the server does not offer");
+        continue;
+      }
+      const digest = definitionDigest(definition);
+      const key = `${config.name}\0${name}`;
+      if (digest !== tool.digest) {
+        const changed = this.#difference(key, definition);
+        const reason = `its definition is not the pinned one${changed ? ` (changed: ${changed})` : ""}`;
+        quarantined.set(qualified, { server: config.name, name, reason });
+        this.#log.warn(
+          { server: config.name, tool: name, pinned: tool.digest, offered: digest, before: this.#matched.get(key), now: definition },
+          `tool quarantined: ${reason}; review it and run \`callgate pin --accept ${config.name} ${name}\``,
+        );
+        continue;
+      }
+      this.#matched.set(key, definition);
+      try {
+        entries.set(qualified, toolEntry(upstream, qualified, definition, config, name));
+      } catch (error) {
+        quarantined.set(qualified, { server: config.name, name, reason: `its schema cannot be compiled: ${messageOf(error)}` });
+        this.#log.warn({ server: config.name, tool: name, err: messageOf(error) }, "tool quarantined: its schema cannot be compiled");
+      }
+    }
+  }
+
+  #difference(key: string, now: ToolDefinition): string {
+    const before = this.#matched.get(key);
+    if (!before) return "";
+    const fields = ["title", "description", "inputSchema", "outputSchema", "annotations"];
+    return fields.filter((f) => JSON.stringify(before[f]) !== JSON.stringify(now[f])).join(", ");
+  }
+}
+
+function toolEntry(upstream: Upstream, qualified: string, definition: ToolDefinition, config: ServerConfig, name: string): Registered {
+  const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;
+  const inputSchema = isObject(definition["inputSchema"]) ? (definition["inputSchema"] as JsonObject) : undefined;
+  const outputSchema = isObject(definition["outputSchema"]) ? (definition["outputSchema"] as JsonObject) : undefined;
+  const { execution: _execution, ...shown } = definition;
+  return {
+    server: config.name,
+    name,
+    qualified,
+    operation: "tools/call",
+    scopes: tool.scopes,
+    effects: tool.effects,
+    labels: tool.labels,
+    digest: tool.digest,
+    ...(inputSchema && { inputSchema }),
+    upstream,
+    limits: tool.limits,
+    checkArgs: inputSchema && compileSchema(inputSchema, "arguments"),
+    checkResult: outputSchema && compileSchema(outputSchema, "structuredContent"),
+    wrapsResult: outputSchema !== undefined && outputSchema["type"] !== "object",
+    paramHeaders: inputSchema ? headerDeclarations(inputSchema) : [],
+    // `execution` announces task support, which the broker does not relay.
+    listed: { ...shown, name: qualified, ...(tool.description !== undefined && { description: tool.description }) },
+  };
+}
+
+function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], access: AccessManifest): Registered {
+  return {
+    ...plainFacts(upstream.config.name, operation, access),
+    upstream,
+    limits: NO_LIMITS,
+    checkArgs: undefined,
+    checkResult: undefined,
+    wrapsResult: false,
+    paramHeaders: [],
+    listed: undefined,
+  };
+}
+
+function fingerprint(entries: ReadonlyMap<string, Registered>): string {
+  return JSON.stringify([...entries].map(([name, e]) => [name, e.digest, e.listed, e.scopes, e.effects, e.labels, e.limits]));
+}
+
+/** What the manifests of a configuration declare, without asking any server: no schemas, so policies are not typed against them. */
+export function toolFactsOf(config: Config): ToolFacts[] {
+  return Object.values(config.servers).flatMap((server) => {
+    const tools = Object.values(server.manifest.tools).map((tool) => declaredFacts(config.naming, server.name, tool));
+    const plain = OPERATIONS.flatMap(({ kind, operation }) => {
+      const access = server.manifest[kind];
+      return access ? [plainFacts(server.name, operation, access)] : [];
+    });
+    const completing = server.manifest.prompts ?? server.manifest.resources;
+    return [...tools, ...plain, ...(completing ? [plainFacts(server.name, "completion/complete", completing)] : [])];
+  });
+}
+
+function declaredFacts(naming: Naming, server: string, tool: ToolManifest): ToolFacts {
+  const { name, scopes, effects, labels, digest } = tool;
+  return { server, name, qualified: qualifiedName(naming, server, name), operation: "tools/call", scopes, effects, labels, digest };
+}
+
+function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
+  const { scopes, effects, labels } = access;
+  return { server, name: operation, qualified: `${server}/${operation}`, operation, scopes, effects, labels, digest: digestOfJson({ operation, scopes, effects, labels }) };
+}

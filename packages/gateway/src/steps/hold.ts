@@ -1,0 +1,109 @@
+import { isObject } from "@callgate/core";
+import type { ExactCall } from "../approvals.ts";
+import type { Answer } from "../exchange.ts";
+import type { Callback } from "../upstream/link.ts";
+import { type Life, type Refusal, refuse } from "./life.ts";
+import { recordApproval } from "./record.ts";
+
+/** The key under which a held call asks its client (stateless era). */
+const ASK_KEY = "callgate-approval";
+
+/**
+ * Holds a call until a person answers. Nothing back means: go on. An approval counts for one exact call (principal, tool, arguments,
+ * policy set), once, until it expires.
+ */
+export async function hold(life: Life): Promise<Refusal | { answer: Answer } | undefined> {
+  const { gate, decision, grant, request, argsDigest, exchange } = life;
+  if (decision?.verdict !== "hold" || !argsDigest) throw new Error("hold without a decision to hold");
+  const exact: ExactCall = { agent: grant.principal.agent, user: grant.principal.user, tool: request.name, args: argsDigest, policies: decision.policies };
+  const reason = decision.reasons.map((r) => r.message).join("; ");
+
+  const given = gate.approvals.use(exact);
+  if (given) return accept(life, given.id, given.answeredBy);
+
+  const approval = gate.approvals.request(exact, {
+    session: life.session.id,
+    call: life.id,
+    argsText: life.argsText.slice(0, 16_384),
+    reason,
+    ttl: gate.approvalTimes.ttl,
+  });
+
+  // The policed agent's own client may answer only where every asking policy says so.
+  if (decision.approver === "client" && canElicit(exchange.capabilities)) {
+    const state = life.round;
+    if (state?.kind === "approval" && state.approval === approval.id)
+      return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
+    if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
+    const callback = question(life, reason);
+    if (exchange.ask) return await conclude(life, exact, approval.id, await exchange.ask(callback).catch(() => undefined));
+    const { agent, user } = grant.principal;
+    const requestState = gate.seal.seal({ kind: "approval", approval: approval.id, call: life.id }, { agent, user, tool: request.name, args: argsDigest });
+    life.reservation?.release();
+    life.session.trail.remove(life.id);
+    return { answer: { result: { resultType: "input_required", inputRequests: { [ASK_KEY]: callback }, requestState } } };
+  }
+
+  if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
+  gate.log.info({ call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool }, "held: waiting for an operator");
+  const waiting = gate.approvals.wait(approval.id, gate.approvalTimes.wait);
+  exchange.onCancel = waiting.stop;
+  const answered = await waiting.answered;
+  exchange.onCancel = undefined;
+  if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+  if (answered?.status === "approved") {
+    const used = gate.approvals.use(exact);
+    if (used) return accept(life, used.id, used.answeredBy);
+  }
+  if (answered?.status === "denied") return reject(life, approval.id, answered.answeredBy);
+  await recordApproval(life, "unanswered", approval.id, undefined);
+  return refuse(
+    "approval-pending",
+    `${reason}; a person has to approve this exact call first (approval ${approval.id})`,
+    `an operator can run \`callgate approvals approve ${approval.id}\`; then send the same call again`,
+  );
+}
+
+async function conclude(life: Life, exact: ExactCall, id: string, response: unknown): Promise<Refusal | undefined> {
+  const content = isObject(response) && response["action"] === "accept" && isObject(response["content"]) ? response["content"] : undefined;
+  const by = `client of ${exact.agent}`;
+  const verdict = content?.["approve"] === true ? "approved" : "denied";
+  const taken = life.gate.approvals.answer(id, verdict, by);
+  if (!taken.ok) return refuse("approval-refused", taken.reason, "send the call again");
+  if (verdict === "denied") return await reject(life, id, by);
+  const used = life.gate.approvals.use(exact);
+  if (!used) return refuse("approval-refused", "the approval was used or expired already", "send the call again");
+  return await accept(life, id, by);
+}
+
+async function accept(life: Life, id: string, by: string | undefined): Promise<undefined> {
+  life.approver = by ?? "unknown";
+  await recordApproval(life, "approved", id, life.approver);
+  return undefined;
+}
+
+async function reject(life: Life, id: string, by: string | undefined): Promise<Refusal> {
+  await recordApproval(life, "denied", id, by ?? "unknown");
+  return refuse("approval-refused", "a person refused this call", "do not repeat it; find another way or stop");
+}
+
+function question(life: Life, reason: string): Callback {
+  return {
+    method: "elicitation/create",
+    params: {
+      mode: "form",
+      message: `Approve this call?\n\n${life.request.name} ${life.argsText.slice(0, 2000)}\n\nIt is held because ${reason}.`,
+      requestedSchema: {
+        type: "object",
+        properties: { approve: { type: "boolean", title: "Approve", description: "Make exactly this call, once", default: false } },
+        required: ["approve"],
+      },
+    },
+  };
+}
+
+function canElicit(capabilities: Readonly<Record<string, unknown>>): boolean {
+  const elicitation = capabilities["elicitation"];
+  // An empty object means form mode (MCP 2025-06-18); with modes named, form must be among them.
+  return isObject(elicitation) && (Object.keys(elicitation).length === 0 || "form" in elicitation);
+}

@@ -1,0 +1,122 @@
+import { isObject, type Label } from "@callgate/core";
+import type { Answer } from "../exchange.ts";
+import { IDENTITY } from "../identity.ts";
+import { ENVELOPE } from "../upstream/message.ts";
+import type { UpstreamFailure } from "../upstream/peer.ts";
+import type { Reply } from "../upstream/wire.ts";
+import { DENIED_CODE, toolError } from "./deny.ts";
+import type { Life, Outcome } from "./life.ts";
+import type { Ran } from "./run.ts";
+
+const SERVED_BY = `"_meta":${JSON.stringify({ [ENVELOPE.serverInfo]: IDENTITY })},`;
+
+/** Looks at what came back: size, output schema, labels, and the shape that the agent's era expects. Never throws. */
+export function inspect(life: Life, ran: Ran): Outcome {
+  if (ran.kind === "failed") return failed(life, ran.failure, ran.ms);
+  if (ran.kind === "ask") return { answer: ran.answer, status: "input_required", ms: ran.ms };
+  if (ran.kind === "refused") return { answer: { error: ran.error }, status: "error", error: { code: `wire/${ran.error.code}`, message: ran.error.message }, ms: ran.ms };
+  const { reply, ms } = ran;
+  const { message } = reply;
+  if (message.error) {
+    const { code, message: text } = message.error;
+    return { answer: { error: message.error }, status: "error", error: { code: `wire/${code}`, message: String(text) }, ms };
+  }
+  if (!isObject(message.result)) return blocked(life, "invalid-result", "the server's answer is not a result", ms);
+  try {
+    return judged(life, reply, message.result, ran.era, ms);
+  } catch {
+    return blocked(life, "invalid-result", "the result could not be inspected", ms);
+  }
+}
+
+function judged(life: Life, reply: Reply, result: Record<string, unknown>, era: "legacy" | "modern", ms: number): Outcome {
+  const { tool, gate, exchange, request, decision } = life;
+  if (!tool) throw new Error("inspect before resolve");
+  const shaped = reshape(result, reply, era, exchange.era, tool.wrapsResult);
+  const caps = decision?.obligations.flatMap((o) => (o.kind === "cap" ? [o.resultBytes] : [])) ?? [];
+  const limit = Math.min(gate.limits.resultBytes, tool.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
+  const text = shaped.text ?? JSON.stringify(shaped.result);
+  if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit))
+    return blocked(life, "result-too-large", `the result is over ${limit} bytes`, ms, "ask for less: a smaller range, a filter, or a page");
+  const isError = result["isError"] === true;
+  if (request.operation === "tools/call" && tool.checkResult && !isError) {
+    const fault = result["structuredContent"] === undefined ? "it has no structuredContent" : tool.checkResult(result["structuredContent"]);
+    if (fault) return blocked(life, "invalid-result", `the result does not fit the tool's output schema: ${fault}`, ms);
+  }
+  life.session.mark(tool.labels);
+  for (const obligation of decision?.obligations ?? []) {
+    if (obligation.kind === "label") life.session.mark([obligation.label as Label]);
+    if (obligation.kind === "notify") gate.log.warn({ call: life.id, rule: obligation.rule, channel: obligation.channel, tool: request.name }, "a policy asked to be told of this call");
+  }
+  const answer: Answer = shaped.text === undefined ? { result: shaped.result } : { resultText: shaped.text };
+  return {
+    answer,
+    status: isError ? "error" : "ok",
+    ...(isError && { error: { code: "tool-error", message: firstText(result) } }),
+    text,
+    ms,
+  };
+}
+
+/** The result in the agent's era; its exact text where nothing had to change. */
+function reshape(
+  result: Record<string, unknown>,
+  reply: Reply,
+  from: "legacy" | "modern",
+  to: "legacy" | "modern",
+  wraps: boolean,
+): { result: Record<string, unknown>; text: string | undefined } {
+  if (from === to) return { result, text: reply.text === undefined ? undefined : sliceResult(reply.text, reply.message) };
+  if (to === "modern") {
+    const text = reply.text === undefined ? undefined : sliceResult(reply.text, reply.message);
+    if (text === undefined || text === "{}" || "resultType" in result) return { result: { ...result, resultType: "complete" }, text: undefined };
+    // Servers of the stateless era say on every result who they are.
+    const own = "_meta" in result ? "" : SERVED_BY;
+    return { result, text: `{"resultType":"complete",${own}${text.slice(1)}` };
+  }
+  const { resultType: _type, ...older } = result;
+  const structured = older["structuredContent"];
+  // Clients of the older era know objects alone (MCP 2026-07-28, SEP-2106).
+  if (structured !== undefined && (wraps || !isObject(structured))) older["structuredContent"] = { result: structured };
+  return { result: older, text: undefined };
+}
+
+/**
+ * The text of `result` inside a JSON-RPC response, so that it can go on byte for byte; undefined where the layout is unusual.
+ * Sound because the whole text was parsed, has these three members and no other, and begins and ends as these layouts do.
+ */
+export function sliceResult(text: string, message: object): string | undefined {
+  if (Object.keys(message).length !== 3) return undefined;
+  const last = /^\{"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*"),"result":/.exec(text);
+  if (last && text.endsWith("}}")) return text.slice(last[0].length, -1);
+  if (!text.startsWith('{"result":{')) return undefined;
+  const tail = /\},"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*")\}$/.exec(text.slice(-80)) ?? /\},"id":(?:\d+|"[\w-]*"),"jsonrpc":"2\.0"\}$/.exec(text.slice(-80));
+  return tail ? text.slice(10, text.length - tail[0].length + 1) : undefined;
+}
+
+/** The result is withheld: the call happened, and the agent is told why it sees nothing of it. */
+function blocked(life: Life, rule: string, message: string, ms: number, remedy?: string): Outcome {
+  return {
+    answer: failure(life, `callgate/${rule}`, message, remedy),
+    status: "error",
+    error: { code: `callgate/${rule}`, message },
+    ms,
+  };
+}
+
+function failed(life: Life, error: UpstreamFailure, ms: number): Outcome {
+  const status = error.reason === "timeout" ? "timeout" : error.reason === "cancelled" ? "cancelled" : "error";
+  const remedy = error.reason === "timeout" ? "try a smaller request" : error.reason === "unreachable" ? "try again in a moment" : undefined;
+  return { answer: failure(life, `callgate/${error.reason}`, error.message, remedy), status, error: { code: `callgate/${error.reason}`, message: error.message }, ms };
+}
+
+function failure(life: Life, rule: string, message: string, remedy: string | undefined): Answer {
+  const denial = { rule, reason: message, ...(remedy !== undefined && { remedy }), call: life.id };
+  if (life.request.operation !== "tools/call") return { error: { code: DENIED_CODE, message, data: denial } };
+  return toolError(`The call failed: ${message}.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`, denial);
+}
+
+function firstText(result: Record<string, unknown>): string {
+  const content = Array.isArray(result["content"]) ? (result["content"][0] as unknown) : undefined;
+  return isObject(content) && typeof content["text"] === "string" ? content["text"].slice(0, 200) : "the tool reported an error";
+}

@@ -1,0 +1,86 @@
+import { type CallFacts, type Decision, type Digest, type Grant, newId, type Operation, type Reason } from "@callgate/core";
+import type { Reservation } from "../budget.ts";
+import type { Answer, Exchange } from "../exchange.ts";
+import type { Gate } from "../gate.ts";
+import type { Registered } from "../registry.ts";
+import type { Session } from "../session.ts";
+import type { RoundState } from "../state.ts";
+
+/** What the agent asked for, as it stands in the JSON-RPC body. */
+export interface CallRequest {
+  readonly operation: Operation;
+  /** The name the agent used: a tool's qualified name, or `server/resources/read` and its like. */
+  readonly name: string;
+  /** What policies see and the ledger digests. */
+  readonly args: unknown;
+  /** What goes to the server, without `_meta`. */
+  readonly params: Record<string, unknown>;
+}
+
+/** Everything one call gathers on its way. Steps fill it in order; what an earlier step set, later ones may rely on. */
+export interface Life {
+  readonly gate: Gate;
+  readonly grant: Grant;
+  readonly session: Session;
+  readonly request: CallRequest;
+  readonly exchange: Exchange;
+  readonly id: string;
+  readonly began: number;
+  /** Set by resolve. */
+  tool: Registered | undefined;
+  /** Set by validate. */
+  argsText: string;
+  argsDigest: Digest | undefined;
+  /** Set by validate where the agent came back with a state that the broker sealed. */
+  round: RoundState | undefined;
+  /** Set by admit. */
+  reservation: Reservation | undefined;
+  facts: CallFacts | undefined;
+  loopKey: string;
+  /** Set by decide. */
+  decision: Decision | undefined;
+  /** Set by hold: who approved. */
+  approver: string | undefined;
+}
+
+/** Why a call is not made: reasons for the agent and the record, or an error nobody foresaw. */
+export type Refusal =
+  | { readonly reasons: readonly Reason[]; readonly errors?: readonly Reason[]; readonly wire?: "unknown" | "invalid-state" }
+  | { readonly fault: unknown };
+
+/** What came of a call that ran. */
+export interface Outcome {
+  readonly answer: Answer;
+  readonly status: "ok" | "error" | "cancelled" | "timeout" | "input_required";
+  readonly error?: { readonly code: string; readonly message: string };
+  /** The result as JSON text, where there is one. */
+  readonly text?: string;
+  /** Milliseconds between sending the request and its answer. */
+  readonly ms: number;
+}
+
+export function begin(gate: Gate, grant: Grant, session: Session, request: CallRequest, exchange: Exchange): Life {
+  return {
+    gate,
+    grant,
+    session,
+    request,
+    exchange,
+    id: newId("call"),
+    began: Date.now(),
+    tool: undefined,
+    argsText: "",
+    argsDigest: undefined,
+    round: undefined,
+    reservation: undefined,
+    facts: undefined,
+    loopKey: "",
+    decision: undefined,
+    approver: undefined,
+  };
+}
+
+/** A refusal with one reason of the broker's own. */
+export function refuse(rule: string, message: string, remedy?: string): { reasons: readonly Reason[] } {
+  return { reasons: [{ rule: `callgate/${rule}`, message, ...(remedy !== undefined && { remedy }) }] };
+}

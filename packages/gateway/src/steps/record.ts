@@ -1,0 +1,105 @@
+import { messageOf, type Reason, type RecordDraft, digestOf } from "@callgate/core";
+import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
+
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The call will run: its intent MUST be durable first. A ledger that cannot append refuses the call. */
+export async function recordIntent(life: Life): Promise<Refusal | undefined> {
+  const { decision } = life;
+  if (!decision) throw new Error("intent before decision");
+  try {
+    await life.gate.ledger.append({
+      ...common(life),
+      kind: "intent",
+      decision: {
+        verdict: "allow",
+        rules: decision.reasons.map((r) => r.rule),
+        policies: decision.policies,
+        ...(life.approver !== undefined && { approver: life.approver }),
+      },
+      payloads: { args: life.argsText },
+    });
+    return undefined;
+  } catch (error) {
+    life.gate.log.error({ call: life.id, err: messageOf(error) }, "the ledger cannot append");
+    return refuse("ledger-unavailable", "the call cannot be recorded, so it is not made", "tell an operator: the ledger is not writable");
+  }
+}
+
+/** Durable too: the answer names the record. */
+export async function recordDenial(life: Life, reasons: readonly Reason[], errors: readonly Reason[], fault: string | undefined): Promise<number> {
+  return await life.gate.ledger.append({
+    ...common(life),
+    kind: "denial",
+    decision: {
+      verdict: "deny",
+      rules: [...new Set(reasons.map((r) => r.rule))].slice(0, 50),
+      policies: life.decision?.policies ?? life.gate.policies.digest,
+    },
+    error: { code: reasons[0]?.rule ?? "callgate/internal", message: (reasons[0]?.message ?? "").slice(0, 500) },
+    ...((errors.length > 0 || fault !== undefined) && {
+      detail: {
+        ...(errors.length > 0 && { errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: e.message.slice(0, 200) })) }),
+        ...(fault !== undefined && { fault: fault.slice(0, 300) }),
+      },
+    }),
+    ...(life.argsText !== "" && { payloads: { args: life.argsText } }),
+  });
+}
+
+/** A hold's question or answer. */
+export async function recordApproval(life: Life, state: "asked" | "approved" | "denied" | "unanswered", approval: string, by: string | undefined): Promise<void> {
+  await life.gate.ledger.append({
+    ...common(life),
+    kind: "approval",
+    decision: {
+      verdict: "hold",
+      rules: life.decision?.reasons.map((r) => r.rule) ?? [],
+      policies: life.decision?.policies ?? "",
+      ...(by !== undefined && { approver: by }),
+    },
+    detail: { approval, state },
+  });
+}
+
+/** What a server asked of the agent's client, and whether it got an answer. Rides with the next commit. */
+export function recordCallback(life: Life, method: string, answered: boolean): void {
+  life.gate.ledger.appendLater({ ...common(life), kind: "callback", status: answered ? "ok" : "error", detail: { method } });
+}
+
+/** How the call ended. Starts no sync of its own. */
+export function recordOutcome(life: Life, outcome: Outcome): void {
+  try {
+    life.gate.ledger.appendLater({
+      ...common(life),
+      kind: "outcome",
+      status: outcome.status,
+      ...(outcome.error && { error: { code: outcome.error.code, message: outcome.error.message.slice(0, 500) } }),
+      ms: Math.max(0, Math.round(outcome.ms)),
+      ...(outcome.text !== undefined && { result: digestOf(outcome.text), payloads: { result: outcome.text } }),
+    });
+  } catch (error) {
+    // The intent is durable: on the next start the call is `unknown`, which is the truth.
+    life.gate.log.error({ call: life.id, err: messageOf(error) }, "an outcome could not be recorded");
+  }
+}
+
+function common(life: Life): Omit<RecordDraft, "kind"> {
+  const { grant, session, tool, exchange, round, request } = life;
+  const trace = typeof exchange.meta?.["traceparent"] === "string" ? TRACEPARENT.exec(exchange.meta["traceparent"])?.[1] : undefined;
+  return {
+    agent: grant.principal.agent,
+    ...(grant.principal.user !== undefined && { user: grant.principal.user }),
+    session: session.id,
+    call: life.id,
+    ...(round && { parent: round.call }),
+    ...(trace !== undefined && { trace }),
+    ...(tool
+      ? { tool: { server: tool.server, name: tool.name, digest: tool.digest } }
+      : { tool: { server: "", name: request.name.slice(0, 128), digest: NO_DIGEST } }),
+    ...(life.argsDigest && { args: life.argsDigest }),
+  };
+}
+
+/** The digest of a tool that is not registered. */
+const NO_DIGEST = `sha256:${"0".repeat(64)}` as const;

@@ -1,0 +1,136 @@
+import { messageOf } from "@callgate/core";
+import type { Answer } from "../exchange.ts";
+import { type Callback, callbackAllowed } from "../callbacks.ts";
+import { paramHeaders } from "../upstream/param-headers.ts";
+import { UpstreamFailure } from "../upstream/peer.ts";
+import { type Dispatch, Running } from "../upstream/running.ts";
+import { WIRE_CODES, type WireError } from "../upstream/message.ts";
+import type { Reply } from "../upstream/wire.ts";
+import type { Life } from "./life.ts";
+import { recordCallback } from "./record.ts";
+
+/** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
+export type Ran =
+  | { readonly kind: "reply"; readonly reply: Reply; readonly era: "legacy" | "modern"; readonly ms: number }
+  | { readonly kind: "ask"; readonly answer: Answer; readonly ms: number }
+  | { readonly kind: "refused"; readonly error: WireError; readonly ms: number }
+  | { readonly kind: "failed"; readonly failure: UpstreamFailure; readonly ms: number };
+
+/** Sends the call to its server and relays what the server asks on the way. Never rejects. */
+export async function run(life: Life): Promise<Ran> {
+  const began = performance.now();
+  const { exchange } = life;
+  let running: Running | undefined;
+  try {
+    if (exchange.cancelled) throw new UpstreamFailure("cancelled", "the agent cancelled the call");
+    running = await open(life);
+    const current = running;
+    exchange.onCancel = (reason) => current.cancel(new UpstreamFailure("cancelled", reason));
+    if (exchange.cancelled) current.cancel(new UpstreamFailure("cancelled", "the agent cancelled the call"));
+    for (;;) {
+      const step = await running.next();
+      if (step.kind === "reply") {
+        exchange.onCancel = undefined;
+        return { kind: "reply", reply: step.reply, era: running.heldOpen ? "legacy" : "modern", ms: performance.now() - began };
+      }
+      if (!exchange.ask) {
+        const missing = beyondClient(life, step.requests);
+        if (missing) {
+          running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
+          return { kind: "refused", error: missing, ms: performance.now() - began };
+        }
+        return { kind: "ask", answer: leaveToAgent(life, running, step), ms: performance.now() - began };
+      }
+      running.answer(await askAll(life, step.requests), step.state);
+    }
+  } catch (error) {
+    const failure = error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
+    running?.cancel(failure);
+    exchange.onCancel = undefined;
+    return { kind: "failed", failure, ms: performance.now() - began };
+  }
+}
+
+/** Takes a parked request up again, or sends a new one. */
+async function open(life: Life): Promise<Running> {
+  const { tool, session, exchange, request, reservation, round } = life;
+  if (!tool) throw new Error("run before resolve");
+  const voice: Pick<Dispatch, "onProgress" | "onNotification"> = {
+    onNotification: (method, params) => {
+      if (method !== "notifications/message" || tool.upstream.config.manifest.logging) exchange.notify(method, params);
+    },
+    onProgress:
+      exchange.progressToken === undefined
+        ? undefined
+        : (params) => exchange.notify("notifications/progress", { ...params, progressToken: exchange.progressToken }),
+  };
+  if (round?.kind === "parked") {
+    const parked = life.gate.parking.take(round.parked);
+    if (!parked) throw new UpstreamFailure("unreachable", "the server no longer waits for this answer: send the call again without it");
+    parked.redirect(voice);
+    for (const key of Object.keys(exchange.inputResponses ?? {})) recordCallback(life, key, true);
+    parked.answer(exchange.inputResponses ?? {});
+    return parked;
+  }
+  const link = await tool.upstream.link(exchange.era, session.linkKey(tool.upstream.config.connection), session.owner);
+  const timeout = Math.min(tool.upstream.config.timeout, reservation?.wall ?? Number.POSITIVE_INFINITY, tool.limits.wall ?? Number.POSITIVE_INFINITY);
+  const logLevel = exchange.logLevel ?? session.logLevel;
+  const allowed = Object.entries(exchange.capabilities).filter(([name]) => callbackAllowed(tool.upstream.config.manifest.callbacks, name));
+  const running = new Running(link, {
+    method: request.operation,
+    params: exchange.meta ? { ...request.params, _meta: exchange.meta } : request.params,
+    timeout,
+    ...(tool.paramHeaders.length > 0 && link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, request.args) }),
+    meta: { capabilities: Object.fromEntries(allowed), ...(logLevel !== undefined && { logLevel }) },
+    ...voice,
+  });
+  if (round?.kind === "relayed") running.start({ responses: exchange.inputResponses ?? {}, ...(round.state !== undefined && { state: round.state }) });
+  else running.start();
+  return running;
+}
+
+/** Asks the agent's client, one question after another, on the open request (sessionful era). */
+async function askAll(life: Life, requests: Readonly<Record<string, Callback>>): Promise<Record<string, unknown>> {
+  const responses: Record<string, unknown> = {};
+  for (const [key, callback] of Object.entries(requests)) {
+    const allowed = permitted(life, callback);
+    const response = allowed && (await life.exchange.ask?.(callback).catch((error: unknown) => void life.gate.log.debug({ call: life.id, err: messageOf(error) }, "a callback got no answer")));
+    recordCallback(life, callback.method, response !== undefined && response !== false);
+    if (response) responses[key] = response;
+  }
+  return responses;
+}
+
+/** The agent, of the stateless era, is answered with the questions and comes back with a sealed state. */
+function leaveToAgent(life: Life, running: Running, step: { requests: Readonly<Record<string, Callback>>; state?: string }): Answer {
+  const { gate, grant, request, argsDigest } = life;
+  const { agent, user } = grant.principal;
+  const binding = { agent, user, tool: request.name, args: argsDigest ?? "" };
+  let requestState: string;
+  if (running.heldOpen) {
+    const parked = gate.parking.park(running);
+    if (parked === undefined) throw new UpstreamFailure("unreachable", "too many calls wait for answers already");
+    requestState = gate.seal.seal({ kind: "parked", parked, call: life.id }, binding);
+  } else requestState = gate.seal.seal({ kind: "relayed", ...(step.state !== undefined && { state: step.state }), call: life.id }, binding);
+  return { result: { resultType: "input_required", inputRequests: step.requests, requestState } };
+}
+
+/** What the client would need to be able to do to answer; undefined if it can. */
+function beyondClient(life: Life, requests: Readonly<Record<string, Callback>>): WireError | undefined {
+  const needed = Object.values(requests).filter((callback) => !permitted(life, callback));
+  if (needed.length === 0) return undefined;
+  const requiredCapabilities = Object.fromEntries(needed.map((callback) => [familyOf(callback), {}]));
+  return {
+    code: WIRE_CODES.missingCapability,
+    message: `the server asks for ${needed.map((c) => `\`${c.method}\``).join(", ")}, which the client did not declare or the manifest does not allow`,
+    data: { requiredCapabilities },
+  };
+}
+
+function permitted(life: Life, callback: Callback): boolean {
+  return life.tool !== undefined && callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) && familyOf(callback) in life.exchange.capabilities;
+}
+
+function familyOf(callback: Callback): string {
+  return callback.method.split("/")[0] as string;
+}

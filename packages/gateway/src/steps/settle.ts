@@ -1,0 +1,11 @@
+import { digestOf } from "@callgate/core";
+import type { Life, Outcome } from "./life.ts";
+
+/** Frees the call's place, counts what it took, and tells the loop breaker what it gave. */
+export function settle(life: Life, outcome: Outcome): void {
+  life.reservation?.settle();
+  const { session, tool, round } = life;
+  session.calls++;
+  if (!round || round.kind === "approval") session.cost += tool?.limits.cost ?? 0;
+  session.trail.settle(life.id, outcome.text === undefined ? `${outcome.status} ${outcome.error?.code ?? ""}` : digestOf(outcome.text));
+}

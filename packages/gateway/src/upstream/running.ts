@@ -1,0 +1,126 @@
+import { isObject } from "@callgate/core";
+import type { Callback, CallHooks, Link, RequestMeta } from "./link.ts";
+import { type Pending, RefusedRequest, UpstreamFailure } from "./peer.ts";
+import type { Reply } from "./wire.ts";
+import { WIRE_CODES } from "./message.ts";
+
+/** What a running request does next: it is answered, or the server asks for something first. */
+export type Step =
+  | { readonly kind: "reply"; readonly reply: Reply }
+  | { readonly kind: "ask"; readonly requests: Readonly<Record<string, Callback>>; readonly state?: string };
+
+/** What to send. */
+export interface Dispatch {
+  readonly method: string;
+  readonly params: Record<string, unknown>;
+  readonly timeout: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly meta: RequestMeta;
+  onProgress?: ((params: Record<string, unknown>) => void) | undefined;
+  onNotification?: CallHooks["onNotification"];
+}
+
+/**
+ * One request on its way through a server that may ask back, the same in both eras: an older server asks on the open connection, a
+ * stateless one by an `input_required` result. Whoever runs it answers with `answer` and takes the next step.
+ */
+export class Running {
+  #link: Link;
+  #dispatch: Dispatch;
+  #pending: Pending | undefined;
+  #asked = new Map<string, { callback: Callback; resolve: (result: object) => void; reject: (error: Error) => void }>();
+  #wake: (() => void) | undefined;
+  #counter = 0;
+  #failed: UpstreamFailure | undefined;
+
+  constructor(link: Link, dispatch: Dispatch) {
+    this.#link = link;
+    this.#dispatch = dispatch;
+  }
+
+  /** Whether the server holds the request open while it asks, in this process. */
+  get heldOpen(): boolean {
+    return this.#link.negotiated.era === "legacy";
+  }
+
+  /** Sends the request; `round` continues one that a stateless server broke off. */
+  start(round?: { responses: Readonly<Record<string, unknown>>; state?: string }): void {
+    const { method, params, timeout, headers, meta, onProgress } = this.#dispatch;
+    const sent = round
+      ? { ...params, inputResponses: round.responses, ...(round.state !== undefined && { requestState: round.state }) }
+      : params;
+    const hooks: CallHooks = {
+      onRequest: (callback) => this.#hold(callback),
+      onNotification: (m, p) => this.#dispatch.onNotification?.(m, p),
+    };
+    const progress = onProgress && ((p: Record<string, unknown>): void => this.#dispatch.onProgress?.(p));
+    this.#pending = this.#link.request(method, sent, { timeout, headers, onProgress: progress }, hooks, meta);
+    this.#pending.reply.catch(() => {});
+  }
+
+  /** Takes up a parked request again: what it says from now on goes to another exchange. */
+  redirect(to: Pick<Dispatch, "onProgress" | "onNotification">): void {
+    this.#dispatch.onProgress = to.onProgress;
+    this.#dispatch.onNotification = to.onNotification;
+  }
+
+  /** Resolves with the next step. Rejects with `UpstreamFailure`. */
+  async next(): Promise<Step> {
+    const pending = this.#pending;
+    if (!pending) throw new UpstreamFailure("cancelled", "the call was cancelled");
+    // The common case, without a race: nobody asks back.
+    const woken = new Promise<undefined>((resolve) => {
+      this.#wake = () => resolve(undefined);
+    });
+    if (this.#asked.size > 0) this.#wake?.();
+    const reply = await Promise.race([pending.reply, woken]);
+    if (reply === undefined) {
+      if (this.#failed) throw this.#failed;
+      return { kind: "ask", requests: Object.fromEntries([...this.#asked].map(([key, a]) => [key, a.callback])) };
+    }
+    return fromReply(reply);
+  }
+
+  /** Answers what was asked. An unanswered question is refused towards the server. */
+  answer(responses: Readonly<Record<string, unknown>>, state?: string): void {
+    if (!this.heldOpen) {
+      this.start({ responses, ...(state !== undefined && { state }) });
+      return;
+    }
+    for (const [key, asked] of this.#asked) {
+      const response = responses[key];
+      if (isObject(response)) asked.resolve(response);
+      else asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "the client gave no answer" }));
+    }
+    this.#asked.clear();
+  }
+
+  /** Ends the request, wherever it is. */
+  cancel(failure: UpstreamFailure): void {
+    this.#failed = failure;
+    for (const asked of this.#asked.values()) asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: failure.message }));
+    this.#asked.clear();
+    this.#pending?.cancel(failure);
+  }
+
+  #hold(callback: Callback): Promise<object> {
+    return new Promise((resolve, reject) => {
+      this.#asked.set(`ask-${++this.#counter}`, { callback, resolve, reject });
+      this.#wake?.();
+    });
+  }
+}
+
+/** An `input_required` result is a step; anything else is the answer. */
+export function fromReply(reply: Reply): Step {
+  const result = reply.message.result;
+  if (result?.["resultType"] !== "input_required") return { kind: "reply", reply };
+  const requests: Record<string, Callback> = {};
+  const asked = result["inputRequests"];
+  if (isObject(asked))
+    for (const [key, entry] of Object.entries(asked))
+      if (isObject(entry) && typeof entry["method"] === "string")
+        requests[key] = { method: entry["method"], ...(isObject(entry["params"]) && { params: entry["params"] }) };
+  const state = result["requestState"];
+  return { kind: "ask", requests, ...(typeof state === "string" && { state }) };
+}

@@ -1,0 +1,69 @@
+import { Worker } from "node:worker_threads";
+import { CallgateError, type LedgerRecord, newId, type RecordDraft } from "@callgate/core";
+import type { Ledger, LedgerOptions } from "./port.ts";
+import { Sequencer } from "./sequencer.ts";
+import type { FromWriter, WriterData } from "./writer.ts";
+
+/**
+ * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
+ * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
+ * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or `LEDGER_FAILED`.
+ */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  // Under type stripping this file is `.ts`; built or bundled, it and the writer beside it are `.js`.
+  const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+  const data: WriterData = { folder: options.folder, sync: options.sync ?? "full" };
+  const worker = new Worker(writer, { workerData: data, name: "callgate-ledger" });
+  const { log, head, orphans } = await opened(worker);
+
+  const boot = newId("boot");
+  const sequencer = new Sequencer(worker, {
+    log,
+    boot,
+    head,
+    recovered: orphans.length,
+    payloads: options.payloads ?? true,
+    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
+  });
+  try {
+    for (const leaf of orphans) sequencer.appendLater(unknownOutcome(JSON.parse(leaf) as LedgerRecord));
+    // A single commit order makes this durable only after every outcome before it.
+    await sequencer.append({ kind: "boot", detail: { ...options.boot, recovered: orphans.length } });
+  } catch (error) {
+    await sequencer.close();
+    throw error;
+  }
+  return sequencer;
+}
+
+function unknownOutcome(intent: LedgerRecord): RecordDraft {
+  const { agent, user, session, call, parent, trace, tool } = intent;
+  const known = { agent, user, session, call, parent, trace, tool };
+  return {
+    kind: "outcome",
+    status: "unknown",
+    ...(Object.fromEntries(Object.entries(known).filter(([, v]) => v !== undefined)) as Partial<RecordDraft>),
+    detail: { intent: intent.seq },
+  };
+}
+
+type Opened = Extract<FromWriter, { opened: unknown }>["opened"];
+
+function opened(worker: Worker): Promise<Opened> {
+  const { promise, resolve, reject } = Promise.withResolvers<Opened>();
+  const onError = (cause: unknown) =>
+    reject(new CallgateError("LEDGER_FAILED", "the ledger's writer did not start", { cause }));
+  const onExit = () => onError(undefined);
+  worker.on("error", onError);
+  worker.on("exit", onExit);
+  worker.once("message", (message: FromWriter) => {
+    worker.off("error", onError);
+    worker.off("exit", onExit);
+    if (typeof message === "object" && "opened" in message) resolve(message.opened);
+    else if (typeof message === "object") {
+      const { code, message: text, help } = message.failed;
+      reject(new CallgateError(code ?? "LEDGER_FAILED", text, help === undefined ? {} : { help }));
+    }
+  });
+  return promise;
+}

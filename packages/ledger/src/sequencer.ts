@@ -1,0 +1,190 @@
+import { once } from "node:events";
+import type { Worker } from "node:worker_threads";
+import { CallgateError, messageOf, type RecordDraft } from "@callgate/core";
+import { Batch } from "./batch.ts";
+import { buildLeaf, runMembers, type RunMembers } from "./leaf.ts";
+import type { Ledger } from "./port.ts";
+import type { Head } from "./store.ts";
+import type { FromWriter, ToWriter } from "./writer.ts";
+
+/** How long `appendLater` may wait for a commit to ride with, in milliseconds. */
+const LATER_MS = 5;
+
+/** What the sequencer needs to know of the log and of this run. */
+export interface Run {
+  readonly log: string;
+  readonly boot: string;
+  readonly head: Head;
+  readonly recovered: number;
+  readonly payloads: boolean;
+  readonly onFailure?: (error: Error) => void;
+}
+
+/**
+ * Gives each record its place and its time, and hands the writer one batch after another. All that waits while a batch is
+ * being committed is committed together with the next.
+ */
+export class Sequencer implements Ledger {
+  readonly log: string;
+  readonly boot: string;
+  readonly recovered: number;
+  readonly #worker: Worker;
+  readonly #run: Run;
+  readonly #members: RunMembers;
+  readonly #epoch = performance.now();
+  readonly #waiting: Batch[] = [];
+  #inFlight: Batch | undefined;
+  #nextSeq: number;
+  #lastTime: number;
+  #lastIso = "";
+  #scheduled = false;
+  #timer: NodeJS.Timeout | undefined;
+  #refusal: CallgateError | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(worker: Worker, run: Run) {
+    this.log = run.log;
+    this.boot = run.boot;
+    this.recovered = run.recovered;
+    this.#worker = worker;
+    this.#run = run;
+    this.#members = runMembers(run.log, run.boot);
+    this.#nextSeq = run.head.seq + 1;
+    this.#lastTime = run.head.ts;
+    worker.on("message", (message: FromWriter) => this.#hear(message));
+    worker.on("error", (error) => this.#fail(messageOf(error)));
+    worker.on("exit", (code) => this.#fail(`its writer ended with code ${code}`));
+    worker.unref();
+  }
+
+  append(draft: RecordDraft): Promise<number> {
+    let batch: Batch;
+    try {
+      batch = this.#add(draft);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    const durable = batch.wait();
+    this.#schedule();
+    return durable;
+  }
+
+  appendLater(draft: RecordDraft): number {
+    const { last } = this.#add(draft);
+    if (this.#inFlight === undefined && !this.#scheduled) this.#timer ??= setTimeout(() => this.#flush(), LATER_MS);
+    return last;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    if (this.#refusal !== undefined) {
+      await this.#worker.terminate();
+      return;
+    }
+    this.#refusal = new CallgateError("LEDGER_CLOSED", "the ledger is closed");
+    if (this.#inFlight !== undefined || this.#waiting.length > 0) {
+      const drained = new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+      this.#flush();
+      await drained;
+      if (this.#refusal.code === "LEDGER_FAILED") {
+        await this.#worker.terminate();
+        return;
+      }
+    }
+    this.#worker.ref();
+    const exit = once(this.#worker, "exit");
+    this.#worker.postMessage(undefined satisfies ToWriter);
+    await exit;
+  }
+
+  /** Puts a record into the newest waiting batch. A draft that is refused takes no seq. */
+  #add(draft: RecordDraft): Batch {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const time = Date.now();
+    if (time < this.#lastTime) {
+      // The clock went back. Between two such records time only grows, which queries by time rely on.
+      const from = new Date(this.#lastTime).toISOString();
+      this.#place({ kind: "clock", detail: { from, to: new Date(time).toISOString() } }, time);
+    }
+    return this.#place(draft, time);
+  }
+
+  #place(draft: RecordDraft, time: number): Batch {
+    const iso = time === this.#lastTime && this.#lastIso !== "" ? this.#lastIso : new Date(time).toISOString();
+    const mono = Math.round((performance.now() - this.#epoch) * 1000);
+    const leaf = buildLeaf(draft, this.#members, this.#nextSeq, iso, mono);
+    this.#lastTime = time;
+    this.#lastIso = iso;
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || batch.full) {
+      batch = new Batch(this.#nextSeq);
+      this.#waiting.push(batch);
+    }
+    this.#nextSeq++;
+    batch.add(draft, leaf, time, this.#run.payloads);
+    return batch;
+  }
+
+  // A commit starts when this turn of the event loop is over, so that appends of one turn are committed together.
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight !== undefined) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#inFlight !== undefined) return;
+    const batch = this.#waiting.shift();
+    if (batch === undefined) return;
+    this.#inFlight = batch;
+    // While somebody's record is on its way the process stays up.
+    this.#worker.ref();
+    this.#worker.postMessage(batch.message satisfies ToWriter);
+  }
+
+  #hear(message: FromWriter): void {
+    if (typeof message === "object") {
+      if ("failed" in message) this.#fail(message.failed.message);
+      return;
+    }
+    const batch = this.#inFlight;
+    this.#inFlight = undefined;
+    if (this.#waiting.length > 0) {
+      this.#flush();
+    } else {
+      this.#worker.unref();
+      this.#drained?.();
+    }
+    batch?.settle();
+  }
+
+  /** INVARIANT: after the first failure nothing is acknowledged any more. */
+  #fail(reason: string): void {
+    const closing = this.#refusal?.code === "LEDGER_CLOSED";
+    if (this.#refusal !== undefined && !closing) return;
+    if (closing && this.#inFlight === undefined && this.#waiting.length === 0) return;
+    const error = new CallgateError("LEDGER_FAILED", `the ledger cannot be written: ${reason}`, {
+      help: "make room or repair the disk, then start again; calls are refused until then",
+    });
+    this.#refusal = error;
+    clearTimeout(this.#timer);
+    const lost = this.#inFlight === undefined ? this.#waiting : [this.#inFlight, ...this.#waiting];
+    for (const batch of lost) batch.fail(error);
+    this.#inFlight = undefined;
+    this.#waiting.length = 0;
+    this.#drained?.();
+    this.#run.onFailure?.(error);
+  }
+}

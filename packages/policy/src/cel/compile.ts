@@ -1,0 +1,471 @@
+import { elementAt, hasField, missing, optionalElementAt, select, selectOptional } from "./access.ts";
+import { arithmetic, negate, staticDouble, type Arithmetic } from "./arithmetic.ts";
+import { sizeOf, type Expr, type ExprOf } from "./ast.ts";
+import { equal, lookUp, mapSize, order } from "./compare.ts";
+import type { Environment, Native } from "./env.ts";
+import { Defect, Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
+import { spend, type Code, type Frame } from "./frame.ts";
+import { compileLoop } from "./loop.ts";
+import { macroOf, type Macro } from "./macro.ts";
+import { Scope } from "./scope.ts";
+import type { Type } from "./type.ts";
+import { MapValue, Optional, toDouble, type Value } from "./value.ts";
+
+/** A compiled expression. Immutable; any number of evaluations may run over it. */
+export interface Program {
+  readonly code: Code;
+  /** How many slots a frame needs. */
+  readonly slots: number;
+  /** Calls with literal arguments that can only fail, such as an invalid pattern. */
+  readonly hopeless: readonly Defect[];
+}
+
+/** Where a local name's value is, and whether it came from JSON as it is. */
+export interface Local {
+  readonly slot: number;
+  readonly json: boolean;
+}
+
+export type Locals = Scope<Local>;
+
+/** Fuel for what is worked out once, while loading. */
+const FOLD_FUEL = 10_000;
+
+/** Turns an expression into closures. With `types` (from checking) they are cut to the static types. MUST be given a checked expression or none of its types. */
+export function compile(expr: Expr, env: Environment, types?: ReadonlyMap<Expr, Type>): Program {
+  const compiler = new Compiler(env, types);
+  const code = compiler.code(expr, Scope.empty);
+  return { code, slots: compiler.slots, hopeless: compiler.hopeless };
+}
+
+/** Runs a part whose fault may not matter: gives the boolean, or the fault. Only running out of fuel ends everything. */
+export function attempt(code: Code, frame: Frame): boolean | Fault {
+  try {
+    const value = code(frame);
+    return typeof value === "boolean" ? value : NO_OVERLOAD;
+  } catch (error) {
+    if (error instanceof Fault && error !== SPENT) return error;
+    throw error;
+  }
+}
+
+export class Compiler {
+  slots = 0;
+  readonly hopeless: Defect[] = [];
+  readonly #env: Environment;
+  readonly #types: ReadonlyMap<Expr, Type> | undefined;
+  readonly #constants = new Map<Code, Value>();
+
+  constructor(env: Environment, types: ReadonlyMap<Expr, Type> | undefined) {
+    this.#env = env;
+    this.#types = types;
+  }
+
+  slot(): number {
+    return this.slots++;
+  }
+
+  code(e: Expr, locals: Locals): Code {
+    switch (e.op) {
+      case "literal":
+        return this.#constant(e.value);
+      case "ident":
+        return this.#ident(e, locals);
+      case "select":
+        return this.#select(e, locals);
+      case "index":
+        return this.#index(e, locals);
+      case "call":
+        return this.#call(e, locals);
+      case "list":
+        return this.#list(e, locals);
+      case "map":
+        return this.#map(e, locals);
+      case "not": {
+        const of = this.code(e.of, locals);
+        return (f) => {
+          const value = of(f);
+          if (typeof value !== "boolean") throw NO_OVERLOAD;
+          return !value;
+        };
+      }
+      case "negate": {
+        const of = this.code(e.of, locals);
+        return this.#folded([of], (f) => negate(of(f)));
+      }
+      case "and":
+        return logic(e.terms.map((term) => this.code(term, locals)), false);
+      case "or":
+        return logic(e.terms.map((term) => this.code(term, locals)), true);
+      case "cond": {
+        const test = this.code(e.test, locals);
+        const then = this.code(e.then, locals);
+        const otherwise = this.code(e.otherwise, locals);
+        return (f) => {
+          const value = test(f);
+          if (typeof value !== "boolean") throw NO_OVERLOAD;
+          return value ? then(f) : otherwise(f);
+        };
+      }
+      case "binary":
+        return this.#binary(e, locals);
+      default:
+        return e satisfies never;
+    }
+  }
+
+  #constant(value: Value): Code {
+    const code: Code = () => value;
+    this.#constants.set(code, value);
+    return code;
+  }
+
+  /** Works the code out now if all its parts are known; code that faults stays as it is. */
+  #folded(parts: readonly Code[], code: Code): Code {
+    if (!parts.every((part) => this.#constants.has(part))) return code;
+    try {
+      return this.#constant(code({ facts: undefined, slots: [], fuel: FOLD_FUEL }));
+    } catch (error) {
+      if (error instanceof Fault) return code;
+      throw error;
+    }
+  }
+
+  #kind(e: Expr): Type["kind"] {
+    return this.#types?.get(e)?.kind ?? "dyn";
+  }
+
+  /** Whether the value comes out of JSON as it is, so that a whole number may stand for a double. */
+  isJson(e: Expr, locals: Locals): boolean {
+    if (e.op === "select") return this.isJson(e.of, locals);
+    if (e.op === "index") return this.isJson(e.of, locals);
+    if (e.op !== "ident") return false;
+    return locals.get(e.name)?.json ?? this.#env.resolve(e, () => false) !== undefined;
+  }
+
+  /** The code of a value that leaves the reach of its static type: a JSON number that is a double becomes one. */
+  #canonical(e: Expr, locals: Locals): Code {
+    const code = this.code(e, locals);
+    if (this.#kind(e) !== "double" || !this.isJson(e, locals)) return code;
+    return widened(code);
+  }
+
+  #ident(e: ExprOf<"ident">, locals: Locals): Code {
+    const local = e.absolute ? undefined : locals.get(e.name);
+    if (local) {
+      const { slot } = local;
+      return (f) => f.slots[slot] as Value;
+    }
+    return this.#reference(e, locals) ?? faulty(new Fault("no_such_variable", `unknown fact \`${e.name}\``));
+  }
+
+  #reference(e: Expr, locals: Locals): Code | undefined {
+    const reference = this.#env.resolve(e, (name) => locals.get(name) !== undefined);
+    if (!reference) return undefined;
+    if ("type" in reference) return this.#constant(reference.type);
+    const { variable } = reference;
+    const unbound = new Fault("no_such_variable", `\`${variable.name}\` has no value`);
+    return (f) => {
+      const value = variable.read(f.facts);
+      if (value === undefined) throw unbound;
+      return value;
+    };
+  }
+
+  #select(e: ExprOf<"select">, locals: Locals): Code {
+    const reference = e.optional ? undefined : this.#reference(e, locals);
+    if (reference) return reference;
+    const of = this.code(e.of, locals);
+    const { field } = e;
+    if (e.optional) return (f) => selectOptional(of(f), field);
+    const fault = missing(field);
+    return (f) => {
+      const object = of(f);
+      // The common case first: a plain object, of which only own properties exist.
+      if (typeof object === "object" && object !== null && Object.getPrototypeOf(object) === Object.prototype) {
+        if (Object.hasOwn(object, field)) {
+          const value = (object as { readonly [key: string]: Value | undefined })[field];
+          if (value !== undefined) return value;
+        }
+        throw fault;
+      }
+      return select(object, field, fault);
+    };
+  }
+
+  #index(e: ExprOf<"index">, locals: Locals): Code {
+    const of = this.code(e.of, locals);
+    const index = this.code(e.index, locals);
+    const code: Code = e.optional ? (f) => optionalElementAt(of(f), index(f)) : (f) => elementAt(of(f), index(f));
+    return this.#folded([of, index], code);
+  }
+
+  #list(e: ExprOf<"list">, locals: Locals): Code {
+    const items = e.items.map((item) => this.#canonical(item, locals));
+    const { optionals } = e;
+    if (!optionals.includes(true)) return this.#folded(items, (f) => items.map((item) => item(f)));
+    return (f) => {
+      const list: Value[] = [];
+      items.forEach((item, i) => {
+        const value = item(f);
+        if (!optionals[i]) list.push(value);
+        else if (!(value instanceof Optional)) throw NO_OVERLOAD;
+        else if (value.present) list.push(value.value);
+      });
+      return list;
+    };
+  }
+
+  #map(e: ExprOf<"map">, locals: Locals): Code {
+    const entries = e.entries.map(({ key, value, optional }) => ({
+      key: this.code(key, locals),
+      value: this.#canonical(value, locals),
+      optional,
+    }));
+    const parts = entries.flatMap((entry) => [entry.key, entry.value]);
+    return this.#folded(parts, (f) => {
+      const map = new MapValue();
+      for (const entry of entries) {
+        const key = entry.key(f);
+        let value = entry.value(f);
+        if (entry.optional) {
+          if (!(value instanceof Optional)) throw NO_OVERLOAD;
+          if (!value.present) continue;
+          value = value.value;
+        }
+        if (!map.add(key, value)) throw new Fault("duplicate_key", "a map has a key twice");
+      }
+      return map;
+    });
+  }
+
+  #binary(e: ExprOf<"binary">, locals: Locals): Code {
+    const left = this.code(e.left, locals);
+    const right = this.code(e.right, locals);
+    switch (e.operator) {
+      case "==":
+        return this.#folded([left, right], this.#equality(left, right, true));
+      case "!=":
+        return this.#folded([left, right], this.#equality(left, right, false));
+      case "<":
+      case "<=":
+      case ">":
+      case ">=":
+        return this.#folded([left, right], comparison(e.operator, left, right));
+      case "in":
+        return this.#folded([left, right], this.#membership(left, right));
+      default:
+        return this.#folded([left, right], this.#arithmetic(e, e.operator, left, right, locals));
+    }
+  }
+
+  #equality(left: Code, right: Code, positive: boolean): Code {
+    const known = this.#constants.get(right);
+    if (typeof known === "string" || typeof known === "boolean" || known === null) {
+      return (f) => (left(f) === known) === positive;
+    }
+    return (f) => {
+      const a = left(f);
+      const b = right(f);
+      if (typeof a === "string" && typeof b === "string") {
+        spend(f, a.length >> 6);
+        return (a === b) === positive;
+      }
+      return equal(a, b, f) === positive;
+    };
+  }
+
+  #membership(left: Code, right: Code): Code {
+    const known = this.#constants.get(right);
+    if (Array.isArray(known) && known.length > 0 && known.every((item) => typeof item === "string")) {
+      const set = new Set<Value>(known);
+      return (f) => set.has(left(f));
+    }
+    return (f) => contains(right(f), left(f), f);
+  }
+
+  #arithmetic(e: ExprOf<"binary">, op: Arithmetic, left: Code, right: Code, locals: Locals): Code {
+    const [leftKind, rightKind] = [this.#kind(e.left), this.#kind(e.right)];
+    if (leftKind === "double" && rightKind === "double") return (f) => staticDouble(op, left(f), right(f));
+    // A number from JSON takes the type of a partner that is a double for sure.
+    const a = (leftKind === "double" || (leftKind === "dyn" && rightKind === "double")) && this.isJson(e.left, locals) ? widened(left) : left;
+    const b = (rightKind === "double" || (rightKind === "dyn" && leftKind === "double")) && this.isJson(e.right, locals) ? widened(right) : right;
+    return (f) => arithmetic(op, a(f), b(f), f);
+  }
+
+  #call(e: ExprOf<"call">, locals: Locals): Code {
+    const macro = macroOf(e);
+    if (macro) return this.#macro(macro, locals);
+    const found = this.#env.functionOf(e, (name) => locals.get(name) !== undefined);
+    const args = (found?.member === false ? e.args : [...(e.target ? [e.target] : []), ...e.args]).map((arg) => this.#canonical(arg, locals));
+    const native = found && (found.decl.natives.get(args.length) ?? found.decl.variadic);
+    if (!found || !native) {
+      // Without checking, this is known only now; like an unknown variable it is an error of the evaluation.
+      const fault = found ? NO_OVERLOAD : new Fault("no_such_function", `unknown function \`${e.name}\``);
+      return faulty(fault);
+    }
+    const prepared = this.#prepared(e, found.decl.prepare, args) ?? native;
+    const code = callOf(prepared, args);
+    if (!args.every((arg) => this.#constants.has(arg))) return code;
+    try {
+      return this.#constant(code({ facts: undefined, slots: [], fuel: FOLD_FUEL }));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      if (error.code === "invalid_argument") this.#note(e, error);
+      return code;
+    }
+  }
+
+  #prepared(e: ExprOf<"call">, prepare: ((constants: readonly (Value | undefined)[]) => Native | undefined) | undefined, args: readonly Code[]): Native | undefined {
+    try {
+      return prepare?.(args.map((arg) => this.#constants.get(arg)));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#note(e, error);
+      return () => {
+        throw error;
+      };
+    }
+  }
+
+  #note(e: Expr, fault: Fault): void {
+    this.hopeless.push(new Defect(`this call can only fail: ${fault.message}`, e));
+  }
+
+  #macro(macro: Macro, locals: Locals): Code {
+    switch (macro.kind) {
+      case "has": {
+        const of = this.code(macro.of.of, locals);
+        const { field } = macro.of;
+        return (f) => hasField(of(f), field);
+      }
+      case "bind": {
+        const slot = this.slot();
+        const value = this.code(macro.value, locals);
+        const body = this.code(macro.body, locals.with(macro.name, { slot, json: this.isJson(macro.value, locals) }));
+        return (f) => {
+          f.slots[slot] = value(f);
+          return body(f);
+        };
+      }
+      case "optional": {
+        const slot = this.slot();
+        const of = this.code(macro.of, locals);
+        const body = this.code(macro.body, locals.with(macro.name, { slot, json: false }));
+        return (f) => {
+          const optional = of(f);
+          if (!(optional instanceof Optional)) throw NO_OVERLOAD;
+          if (!optional.present) return Optional.none;
+          f.slots[slot] = optional.value;
+          const value = body(f);
+          if (!macro.flat) return Optional.of(value);
+          if (!(value instanceof Optional)) throw NO_OVERLOAD;
+          return value;
+        };
+      }
+      case "else": {
+        const of = this.code(macro.of, locals);
+        const other = this.code(macro.other, locals);
+        return (f) => {
+          const optional = of(f);
+          if (!(optional instanceof Optional)) throw NO_OVERLOAD;
+          if (optional.present) return macro.wrapped ? optional : optional.value;
+          const value = other(f);
+          if (macro.wrapped && !(value instanceof Optional)) throw NO_OVERLOAD;
+          return value;
+        };
+      }
+      case "loop":
+        return compileLoop(this, macro, locals, 1 + sizeOf(macro.body) + (macro.filter ? sizeOf(macro.filter) : 0));
+      default:
+        return macro satisfies never;
+    }
+  }
+}
+
+function faulty(fault: Fault): Code {
+  return () => {
+    throw fault;
+  };
+}
+
+function widened(code: Code): Code {
+  return (f) => {
+    const value = code(f);
+    return typeof value === "number" ? toDouble(value) : value;
+  };
+}
+
+/** `&&` (until a false) or `||` (until a true): a decisive term outweighs the faults of others, on either side. */
+function logic(terms: readonly Code[], until: boolean): Code {
+  return (f) => {
+    let fault: Fault | undefined;
+    for (const term of terms) {
+      const value = attempt(term, f);
+      if (value === until) return until;
+      if (typeof value !== "boolean") fault ??= value;
+    }
+    if (fault) throw fault;
+    return !until;
+  };
+}
+
+function comparison(operator: "<" | "<=" | ">" | ">=", left: Code, right: Code): Code {
+  // JavaScript compares its numbers as CEL does, NaN included; only other types need more.
+  switch (operator) {
+    case "<":
+      return (f) => {
+        const a = left(f);
+        const b = right(f);
+        return typeof a === "number" && typeof b === "number" ? a < b : order(a, b, f) < 0;
+      };
+    case "<=":
+      return (f) => {
+        const a = left(f);
+        const b = right(f);
+        return typeof a === "number" && typeof b === "number" ? a <= b : order(a, b, f) <= 0;
+      };
+    case ">":
+      return (f) => {
+        const a = left(f);
+        const b = right(f);
+        return typeof a === "number" && typeof b === "number" ? a > b : order(a, b, f) > 0;
+      };
+    case ">=":
+      return (f) => {
+        const a = left(f);
+        const b = right(f);
+        return typeof a === "number" && typeof b === "number" ? a >= b : order(a, b, f) >= 0;
+      };
+    default:
+      return operator satisfies never;
+  }
+}
+
+/** `value in container`. */
+function contains(container: Value, value: Value, frame: Frame): boolean {
+  if (!Array.isArray(container)) {
+    if (mapSize(container) === undefined) throw NO_OVERLOAD;
+    return lookUp(container, value) !== undefined;
+  }
+  spend(frame, container.length);
+  for (const item of container as readonly Value[]) if (equal(item, value, frame)) return true;
+  return false;
+}
+
+function callOf(native: Native, args: readonly Code[]): Code {
+  const [a, b, c] = args as [Code, Code, Code];
+  switch (args.length) {
+    case 0:
+      return (f) => native(f);
+    case 1:
+      return (f) => native(f, a(f));
+    case 2:
+      return (f) => native(f, a(f), b(f));
+    case 3:
+      return (f) => native(f, a(f), b(f), c(f));
+    default:
+      return (f) => native(f, ...args.map((arg) => arg(f)));
+  }
+}
+
