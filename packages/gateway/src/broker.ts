@@ -233,8 +233,9 @@ export class Broker {
       IDENTITY,
       {
         onDefinitions: (tools) => {
-          if (!this.gate.registry.update(upstream, tools) || !this.#ready) return;
-          this.#recompile();
+          const changed = this.gate.registry.update(upstream, tools);
+          if (!this.#ready) return;
+          if (changed) this.#recompile();
           this.#announce("tools");
         },
         onListChanged: (kind) => this.#announce(kind),

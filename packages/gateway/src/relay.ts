@@ -14,6 +14,22 @@ const MAX_PAGES = 64;
 /** How long a client may keep a list, in milliseconds; a change is announced anyway. */
 const LIST_TTL_MS = 60_000;
 
+/** The methods that the relay answers; every other is unknown, and left to the SDK to refuse as its era wants. */
+export const RELAYED: ReadonlySet<string> = new Set([
+  "ping",
+  "tools/list",
+  "tools/call",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "prompts/list",
+  "prompts/get",
+  "completion/complete",
+  "logging/setLevel",
+]);
+
 /**
  * What an agent may ask beside the handshake: one method after another, for every face and era. Lists are put together here; whatever
  * acts or reads at a server goes through the life of a call.

@@ -17,14 +17,16 @@ export interface Caller {
 
 /**
  * The SDK's server with everything but the handshake handed to the relay: it speaks the protocol, the broker answers. Results pass
- * through unparsed, because the handler is the fallback one, which no result schema is applied to.
+ * through unparsed, because the handler is the fallback one, which no result schema is applied to. Without `relays` it knows no
+ * method beside the handshake, which is how a stateless request for an unknown one gets its 404.
  */
-export function agentServer(broker: Broker, era: Era, caller: () => Caller): Server {
+export function agentServer(broker: Broker, era: Era, caller: () => Caller, relays = true): Server {
   const server = new Server(
     { ...IDENTITY },
     { capabilities: broker.capabilities(), supportedProtocolVersions: [MODERN_VERSION, ...LEGACY_VERSIONS] },
   );
   server.removeRequestHandler("logging/setLevel");
+  if (!relays) return server;
   server.fallbackRequestHandler = async (request: JSONRPCRequest, ctx: ServerContext): Promise<Result> => {
     const { grant, session } = caller();
     const exchange = exchangeOf(server, era, ctx);

@@ -5,6 +5,7 @@ import { type AuthInfo, createMcpHandler, type McpHttpHandler } from "@modelcont
 import type { Logger } from "pino";
 import type { Broker } from "../broker.ts";
 import type { Exchange } from "../exchange.ts";
+import { RELAYED } from "../relay.ts";
 import type { Session } from "../session.ts";
 import type { LinkOwner } from "../upstream/link.ts";
 import { ENVELOPE, type Message, MODERN_VERSION, type RequestId, WIRE_CODES } from "../upstream/message.ts";
@@ -52,7 +53,7 @@ export class ModernFace {
     if (call) return this.#call(req, res, call, grant);
     const { node } = this.#principalOf(grant);
     const listen = isObject(body) && body["method"] === "subscriptions/listen" ? this.#watch(res, body as Message, grant) : undefined;
-    const auth: AuthInfo = { token: "", clientId: grant.principal.agent, scopes: [...grant.scopes], extra: { grant } };
+    const auth: AuthInfo = { token: "", clientId: grant.principal.agent, scopes: [...grant.scopes], extra: { grant, relays: isObject(body) && RELAYED.has(String(body["method"])) } };
     await node(Object.assign(req, { auth }) as Parameters<typeof node>[0], res, (await listen) ?? body);
   }
 
@@ -124,8 +125,8 @@ export class ModernFace {
     if (!principal) {
       const handler = createMcpHandler(
         ({ authInfo }) => {
-          const own = authInfo?.extra?.["grant"] as Grant;
-          return agentServer(this.#broker, "modern", () => ({ grant: own, session: this.#sessionOf(own) }));
+          const { grant: own, relays } = authInfo?.extra as { grant: Grant; relays: boolean };
+          return agentServer(this.#broker, "modern", () => ({ grant: own, session: this.#sessionOf(own) }), relays);
         },
         { legacy: "reject", onerror: (error) => this.#log.debug({ err: error.message }, "modern face") },
       );

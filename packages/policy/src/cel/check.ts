@@ -420,6 +420,7 @@ class Checker {
         types.every((type, i) => this.#unifier.assignable(type, (variadic ? params[0] : params[i]) as Type)),
       );
       if (!fits) continue;
+      if (decl.variadic) return returned;
       result = result === undefined || typeText(this.settle(result)) === typeText(this.settle(returned)) ? returned : DYN;
     }
     if (result) return result;

@@ -97,6 +97,7 @@ const SIMPLE: ReadonlyMap<string, Type> = new Map<string, Type>([
   ["bytes", BYTES],
   ["timestamp", TIMESTAMP],
   ["duration", DURATION],
+  ["number", { kind: "union", of: [INT, UINT, DOUBLE] }],
   ["google.protobuf.Timestamp", TIMESTAMP],
   ["google.protobuf.Duration", DURATION],
 ]);

@@ -51,8 +51,8 @@ function shift(op: (a: bigint, by: bigint) => bigint): (frame: Frame, a: Value, 
 /** The math extension. */
 export function addMath(lib: LibraryBuilder): void {
   const same = ["int", "uint", "double"].map((type) => `${type} -> ${type}`);
-  const many = [...same, "list<A> -> dyn"];
-  // Two arguments keep their type if they share it; the checker sees `dyn` otherwise.
+  // The first that fits counts: arguments of one type keep it.
+  const many = [...same, "number -> number", "list<A> -> dyn"];
   lib.variadic("math.greatest", { global: many }, extreme(1));
   lib.variadic("math.least", { global: many }, extreme(-1));
 

@@ -66,14 +66,14 @@ function replace(frame: Frame, value: Value, from: Value, to: Value, limit?: Val
 
 function split(frame: Frame, value: Value, separator: Value, limit?: Value): Value {
   const count = limit === undefined ? -1 : integer(limit);
-  const whole = text(value);
+  const [whole, between] = [text(value), text(separator)];
   spend(frame, whole.length >> 5);
   if (count === 0) return [];
   if (count === 1) return [whole];
-  const all = text(separator) === "" ? Array.from(whole) : whole.split(separator as string);
+  const all = between === "" ? Array.from(whole) : whole.split(between);
   spend(frame, all.length);
   if (count < 0 || all.length <= count) return all;
-  return [...all.slice(0, count - 1), all.slice(count - 1).join(separator as string)];
+  return [...all.slice(0, count - 1), all.slice(count - 1).join(between)];
 }
 
 function join(frame: Frame, value: Value, separator?: Value): Value {
