@@ -23,7 +23,9 @@ export function ensureInstalled() {
     console.error(`callgate: installing packages (${why}), this takes about half a minute`);
     const status = npm(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
     if (status !== 0)
-      throw new SetupError("`npm install` failed, see its message above\nhelp: once it is fixed, run the command again");
+      throw new SetupError(
+        "`npm install` failed, see its message above\nhelp: once it is fixed, run the command again",
+      );
   }
   if (!bundledNode() && !hostWillDo()) fetchNode();
 }

@@ -59,7 +59,9 @@ async function main([task, ...given]) {
     if (code !== 0) failed.push(name);
   }
   const total = Object.keys(LISTS[task]).length;
-  console.log(`\n${task}: ${total - failed.length} passed, ${failed.length} failed${failed.map((name) => ` ${name}`).join(",")}`);
+  console.log(
+    `\n${task}: ${total - failed.length} passed, ${failed.length} failed${failed.map((name) => ` ${name}`).join(",")}`,
+  );
   return failed.length > 0 ? 1 : 0;
 }
 

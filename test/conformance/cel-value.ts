@@ -64,7 +64,8 @@ export function toCanonical(value: Value): Canonical {
   if (value instanceof TypeValue) return { t: "type", v: value.name };
   if (value instanceof Uint) return { t: "uint", v: String(value.value) };
   if (value instanceof Double) return { t: "double", v: Object.is(value.value, -0) ? "-0" : String(value.value) };
-  if (typeof value === "number" || typeof value === "bigint") return { t: typeNameOf(value) as "int" | "double", v: String(value) };
+  if (typeof value === "number" || typeof value === "bigint")
+    return { t: typeNameOf(value) as "int" | "double", v: String(value) };
   if (value instanceof Uint8Array) return { t: "bytes", v: Buffer.from(value).toString("hex") };
   if (value instanceof Timestamp) return { t: "timestamp", v: [String(value.seconds), value.nanos] };
   if (value instanceof Duration) {

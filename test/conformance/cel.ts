@@ -16,7 +16,11 @@ import { fromCanonical, toCanonical, type Canonical } from "./cel-value.ts";
 interface Declaration {
   readonly name: string;
   readonly type?: string;
-  readonly overloads?: readonly { readonly params: readonly string[]; readonly result: string; readonly member: boolean }[];
+  readonly overloads?: readonly {
+    readonly params: readonly string[];
+    readonly result: string;
+    readonly member: boolean;
+  }[];
 }
 
 interface Case {
@@ -36,7 +40,10 @@ interface Case {
     | { readonly kind: "typed"; readonly type: string; readonly value?: Canonical };
 }
 
-const CORE = "basic comparisons conversions fields fp_math integer_math lists logic macros namespace parse plumbing string timestamps".split(" ");
+const CORE =
+  "basic comparisons conversions fields fp_math integer_math lists logic macros namespace parse plumbing string timestamps".split(
+    " ",
+  );
 const CORE_FLOOR = 1090;
 const EXTENSIONS = ["string_ext", "optionals", "math_ext", "bindings_ext", "encoders_ext"];
 const EXTENSION_FLOOR = 0.95;
@@ -70,7 +77,8 @@ function failureOf(test: Case): string | undefined {
     const checked = test.disableCheck ? undefined : check(expr, env);
     if (checked?.defects.length) problem = checked.defects.map((d) => d.message).join("; ");
     else {
-      if (expect.kind === "typed" && checked && typeText(checked.type) !== expect.type) return `type ${typeText(checked.type)}`;
+      if (expect.kind === "typed" && checked && typeText(checked.type) !== expect.type)
+        return `type ${typeText(checked.type)}`;
       if (test.checkOnly) return undefined;
       const outcome = evaluate(compile(expr, env, checked?.types), facts);
       if (outcome.ok) {
@@ -113,7 +121,9 @@ for (const test of tests) {
   const failure = failureOf(test);
   if (failure === undefined) row.pass += 1;
   else if (options.verbose) {
-    console.log(`${test.file}/${test.section}/${test.name}: ${test.expr}\n    got ${failure}\n    expected ${JSON.stringify(test.expect)}`);
+    console.log(
+      `${test.file}/${test.section}/${test.name}: ${test.expr}\n    got ${failure}\n    expected ${JSON.stringify(test.expect)}`,
+    );
   }
 }
 

@@ -36,7 +36,7 @@ function draft(i: number): RecordDraft {
 
 function quantiles(times: number[]): string {
   times.sort((a, b) => a - b);
-  const at = (q: number) => (times[Math.floor(times.length * q)] as number).toFixed(3);
+  const at = (q: number) => times[Math.floor(times.length * q)]?.toFixed(3);
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }
 

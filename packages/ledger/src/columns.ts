@@ -27,7 +27,11 @@ export function columnsOf(record: LedgerRecord): Columns {
   };
 }
 
-/** The name that policies match: `server__tool`, or `server/method` for what is not a tool. */
+/**
+ * The name that policies match: `server__tool`, or `server/method` for what is not a tool. What no server has (a denial of an
+ * unknown name) stands as it was asked for.
+ */
 export function toolColumn(tool: NonNullable<RecordDraft["tool"]>): string {
+  if (tool.server === "") return tool.name;
   return tool.name.includes("/") ? `${tool.server}/${tool.name}` : `${tool.server}__${tool.name}`;
 }

@@ -41,8 +41,9 @@ export function buildLeaf(draft: RecordDraft, run: RunMembers, seq: number, ts: 
   if (draft.call !== undefined) head += `"call":${quote(draft.call)},`;
   if (draft.decision !== undefined) head += `"decision":${decisionJson(draft.decision)},`;
   if (draft.detail !== undefined) head += `"detail":${detailJson(draft.detail)},`;
+  // Free text of others, often cut short: half a character in it is no reason to lose the record.
   if (draft.error !== undefined)
-    head += `"error":{"code":${quote(draft.error.code)},"message":${quote(draft.error.message)}},`;
+    head += `"error":{"code":${quote(draft.error.code)},"message":${quote(draft.error.message.toWellFormed())}},`;
   head += `"kind":${quote(draft.kind)},${run.log}"mono":${mono},`;
   if (draft.ms !== undefined) head += `"ms":${numberJson(draft.ms)},`;
   if (draft.parent !== undefined) head += `"parent":${quote(draft.parent)},`;

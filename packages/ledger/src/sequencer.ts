@@ -63,7 +63,7 @@ export class Sequencer implements Ledger {
     try {
       batch = this.#add(draft);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const durable = batch.wait();
     this.#schedule();

@@ -101,7 +101,7 @@ function requireDurable(db: Database.Database, sync: "full" | "off"): void {
   if (mode === "wal" && level === (sync === "full" ? 2 : 0)) return;
   throw new CallgateError(
     "LEDGER_NOT_DURABLE",
-    `the ledger's file gives journal \`${mode}\` and sync level \`${level}\``,
+    `the ledger's file gives journal \`${String(mode)}\` and sync level \`${String(level)}\``,
     {
       help: "put the data folder on a local disk that supports SQLite's write-ahead log",
     },

@@ -89,7 +89,7 @@ function* problemsOf(
     yield `the leaf cannot be read: ${messageOf(error)}`;
     return;
   }
-  if (record.v !== 1) yield `the leaf's version is \`${record.v}\`, not 1`;
+  if (record.v !== 1) yield `the leaf's version is \`${String(record.v)}\`, not 1`;
   if (record.seq !== row.seq) yield `the leaf says it is record ${record.seq}`;
   if (record.prev !== prev) yield "the leaf does not follow from the one before";
   if (record.log !== log) yield "the leaf belongs to another log";

@@ -63,8 +63,9 @@ describe("faults", () => {
       if (page.length === 0) break;
       all.push(...page);
     }
+    const byText = (a = "", b = "") => a.localeCompare(b);
     const calls = (kind: string) => all.filter((r) => r.kind === kind).map((r) => r.call);
-    expect(calls("outcome").sort()).toEqual(calls("intent").sort());
+    expect(calls("outcome").toSorted(byText)).toEqual(calls("intent").toSorted(byText));
     expect(all.filter((r) => r.kind === "outcome").every((r) => r.status === "unknown")).toBe(true);
     reader.close();
   });

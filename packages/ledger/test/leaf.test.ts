@@ -103,6 +103,10 @@ describe("leaf", () => {
     expect(() => leafOf(draft)).toThrow(expect.objectContaining({ code: "CANONICAL_INVALID" }));
   });
 
+  it("takes an error's text that was cut within a character", () => {
+    expect(leafOf({ kind: "outcome", error: { code: "E", message: "a\ud83d" } })).toContain('"message":"a\ufffd"');
+  });
+
   it("takes 64 KiB and not a byte more, counted as UTF-8", () => {
     const size = (message: string) => Buffer.byteLength(leafOf({ kind: "outcome", error: { code: "E", message } }));
     const room = 65_536 - size("");

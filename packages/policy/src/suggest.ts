@@ -7,7 +7,11 @@ function editDistance(a: string, b: string, limit: number): number {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
-      let best = Math.min((last[j] as number) + 1, (row[j - 1] as number) + 1, (last[j - 1] as number) + (same ? 0 : 1));
+      let best = Math.min(
+        (last[j] as number) + 1,
+        (row[j - 1] as number) + 1,
+        (last[j - 1] as number) + (same ? 0 : 1),
+      );
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
       if (swapped) best = Math.min(best, (before[j - 2] as number) + 1);
       row.push(best);
@@ -38,6 +42,9 @@ export function didYouMean(word: string, known: readonly string[], noun: string)
   const near = closest(word, known);
   if (near !== undefined) return `did you mean \`${near}\`?`;
   if (known.length === 0) return undefined;
-  const shown = known.slice(0, 8).map((name) => `\`${name}\``).join(", ");
+  const shown = known
+    .slice(0, 8)
+    .map((name) => `\`${name}\``)
+    .join(", ");
   return `${noun}: ${shown}${known.length > 8 ? ", …" : ""}`;
 }

@@ -36,11 +36,11 @@ export async function recordDenial(life: Life, reasons: readonly Reason[], error
       rules: [...new Set(reasons.map((r) => r.rule))].slice(0, 50),
       policies: life.decision?.policies ?? life.gate.policies.digest,
     },
-    error: { code: reasons[0]?.rule ?? "callgate/internal", message: (reasons[0]?.message ?? "").slice(0, 500) },
+    error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
     ...((errors.length > 0 || fault !== undefined) && {
       detail: {
-        ...(errors.length > 0 && { errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: e.message.slice(0, 200) })) }),
-        ...(fault !== undefined && { fault: fault.slice(0, 300) }),
+        ...(errors.length > 0 && { errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })) }),
+        ...(fault !== undefined && { fault: clip(fault, 300) }),
       },
     }),
     ...(life.argsText !== "" && { payloads: { args: life.argsText } }),
@@ -64,7 +64,7 @@ export async function recordApproval(life: Life, state: "asked" | "approved" | "
 
 /** What a server asked of the agent's client, and whether it got an answer. Rides with the next commit. */
 export function recordCallback(life: Life, method: string, answered: boolean): void {
-  life.gate.ledger.appendLater({ ...common(life), kind: "callback", status: answered ? "ok" : "error", detail: { method } });
+  life.gate.ledger.appendLater({ ...common(life), kind: "callback", status: answered ? "ok" : "error", detail: { method: clip(method, 128) } });
 }
 
 /** How the call ended. Starts no sync of its own. */
@@ -74,7 +74,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       ...common(life),
       kind: "outcome",
       status: outcome.status,
-      ...(outcome.error && { error: { code: outcome.error.code, message: outcome.error.message.slice(0, 500) } }),
+      ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
       ...(outcome.text !== undefined && { result: digestOf(outcome.text), payloads: { result: outcome.text } }),
     });
@@ -96,9 +96,14 @@ function common(life: Life): Omit<RecordDraft, "kind"> {
     ...(trace !== undefined && { trace }),
     ...(tool
       ? { tool: { server: tool.server, name: tool.name, digest: tool.digest } }
-      : { tool: { server: "", name: request.name.slice(0, 128), digest: NO_DIGEST } }),
+      : { tool: { server: "", name: clip(request.name, 128), digest: NO_DIGEST } }),
     ...(life.argsDigest && { args: life.argsDigest }),
   };
+}
+
+/** Cut and well-formed: a lone surrogate has no UTF-8, and a record MUST NOT be refused for what an agent typed. */
+function clip(text: string, length: number): string {
+  return text.slice(0, length).toWellFormed();
 }
 
 /** The digest of a tool that is not registered. */

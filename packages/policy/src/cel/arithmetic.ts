@@ -1,7 +1,18 @@
 import { Fault, NO_OVERLOAD } from "./fault.ts";
 import { spend, type Frame } from "./frame.ts";
 import { addTime, subtractTime } from "./time.ts";
-import { Double, Duration, Timestamp, Uint, checkedInt, checkedUint, doubleOf, isInt, toDouble, type Value } from "./value.ts";
+import {
+  Double,
+  Duration,
+  Timestamp,
+  Uint,
+  checkedInt,
+  checkedUint,
+  doubleOf,
+  isInt,
+  toDouble,
+  type Value,
+} from "./value.ts";
 
 type Int = number | bigint;
 export type Arithmetic = "+" | "-" | "*" | "/" | "%";
@@ -134,4 +145,3 @@ export function negate(a: Value): Value {
   if (a instanceof Double) return toDouble(-a.value);
   throw NO_OVERLOAD;
 }
-

@@ -23,7 +23,13 @@ export interface Entry {
 export type Expr = Range & { readonly depth: number } & (
     | { readonly op: "literal"; readonly kind: LiteralKind; readonly value: Value }
     | { readonly op: "ident"; readonly name: string; readonly absolute: boolean }
-    | { readonly op: "select"; readonly of: Expr; readonly field: string; readonly optional: boolean; readonly at: Range }
+    | {
+        readonly op: "select";
+        readonly of: Expr;
+        readonly field: string;
+        readonly optional: boolean;
+        readonly at: Range;
+      }
     | { readonly op: "index"; readonly of: Expr; readonly index: Expr; readonly optional: boolean }
     | {
         readonly op: "call";
@@ -37,7 +43,13 @@ export type Expr = Range & { readonly depth: number } & (
     | { readonly op: "not" | "negate"; readonly of: Expr }
     | { readonly op: "and" | "or"; readonly terms: readonly Expr[] }
     | { readonly op: "cond"; readonly test: Expr; readonly then: Expr; readonly otherwise: Expr }
-    | { readonly op: "binary"; readonly operator: BinaryOp; readonly left: Expr; readonly right: Expr; readonly at: Range }
+    | {
+        readonly op: "binary";
+        readonly operator: BinaryOp;
+        readonly left: Expr;
+        readonly right: Expr;
+        readonly at: Range;
+      }
   );
 
 export type ExprOf<Op extends Expr["op"]> = Extract<Expr, { readonly op: Op }>;

@@ -4,7 +4,24 @@ import type { Environment, FunctionDecl } from "./env.ts";
 import { Defect } from "./fault.ts";
 import { macroOf, type Macro } from "./macro.ts";
 import { Scope } from "./scope.ts";
-import { BOOL, BYTES, DOUBLE, DURATION, DYN, INT, NULL, STRING, TIMESTAMP, UINT, listOf, mapOf, optionalOf, typeText, unionOf, type Type } from "./type.ts";
+import {
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  NULL,
+  STRING,
+  TIMESTAMP,
+  UINT,
+  listOf,
+  mapOf,
+  optionalOf,
+  typeText,
+  unionOf,
+  type Type,
+} from "./type.ts";
 import { Unifier, fieldsType } from "./unify.ts";
 
 /** What checking found out. */
@@ -12,8 +29,8 @@ export interface Checked {
   readonly type: Type;
   readonly types: ReadonlyMap<Expr, Type>;
   readonly defects: readonly Defect[];
-  /** Reads that have no value when an optional field is absent, and that no `has()` of the expression looks at. */
-  readonly unguarded: readonly Defect[];
+  /** What is allowed and yet likely meant otherwise. */
+  readonly warnings: readonly Defect[];
 }
 
 /** Checks an expression against the names and types of an environment. Reports every defect that does not follow from another. */
@@ -21,7 +38,7 @@ export function check(expr: Expr, env: Environment): Checked {
   const checker = new Checker(env);
   const type = checker.settle(checker.type(expr, Scope.empty));
   const types = new Map([...checker.types].map(([e, t]): [Expr, Type] => [e, checker.settle(t)]));
-  return { type, types, defects: checker.defects, unguarded: checker.unguarded() };
+  return { type, types, defects: checker.defects, warnings: [...checker.warnings, ...checker.unguarded()] };
 }
 
 const NUMERIC = new Set<Type["kind"]>(["int", "uint", "double"]);
@@ -69,6 +86,7 @@ type Locals = Scope<Type>;
 class Checker {
   readonly types = new Map<Expr, Type>();
   readonly defects: Defect[] = [];
+  readonly warnings: Defect[] = [];
   readonly #env: Environment;
   readonly #unifier = new Unifier();
   readonly #guards = new Set<string>();
@@ -82,6 +100,7 @@ class Checker {
     return this.#unifier.settle(type);
   }
 
+  /** Reads that have no value when an optional field is absent, and that no `has()` of the expression looks at. */
   unguarded(): Defect[] {
     const seen = new Set<string>();
     return this.#optionalReads.flatMap(({ path, at }) => {
@@ -281,7 +300,9 @@ class Checker {
       case "list":
         return this.#members(index).some((t) => NUMERIC.has(t.kind) || t.kind === "dyn") ? of.of : undefined;
       case "map":
-        return this.#unifier.attempt(() => this.#unifier.assignable(index, of.key)) || this.#bothNumeric(index, of.key) ? of.value : undefined;
+        return this.#unifier.attempt(() => this.#unifier.assignable(index, of.key)) || this.#bothNumeric(index, of.key)
+          ? of.value
+          : undefined;
       case "object": {
         if (!this.#unifier.attempt(() => this.#unifier.assignable(index, STRING))) return undefined;
         if (e.index.op !== "literal" || typeof e.index.value !== "string") return fieldsType(of);
@@ -289,7 +310,11 @@ class Checker {
         if (field) return field.type;
         if (of.rest) return of.rest;
         const names = [...of.fields.keys()];
-        throw new Defect(`\`${dottedName(e.of) ?? "this value"}\` has no field \`${e.index.value}\``, e.index, didYouMean(e.index.value, names, "its fields"));
+        throw new Defect(
+          `\`${dottedName(e.of) ?? "this value"}\` has no field \`${e.index.value}\``,
+          e.index,
+          didYouMean(e.index.value, names, "its fields"),
+        );
       }
       default:
         return undefined;
@@ -315,7 +340,10 @@ class Checker {
     for (const entry of e.entries) {
       const key = this.type(entry.key, locals);
       const allowed = this.#members(key).some((t) => ["string", "bool", "int", "uint", "dyn"].includes(t.kind));
-      if (!allowed) this.defects.push(new Defect(`a map's key cannot be ${a(this.settle(key))}`, entry.key, "use a string, a bool or an integer"));
+      if (!allowed)
+        this.defects.push(
+          new Defect(`a map's key cannot be ${a(this.settle(key))}`, entry.key, "use a string, a bool or an integer"),
+        );
       keys.push(key);
       values.push(this.#element(entry.value, entry.optional, locals));
     }
@@ -329,12 +357,15 @@ class Checker {
       case "==":
       case "!=":
         if (!this.#comparable(left, right)) throw this.#mismatch(e, left, right);
+        this.#expectMember(e.left, right);
+        this.#expectMember(e.right, left);
         return BOOL;
       case "<":
       case "<=":
       case ">":
       case ">=": {
-        const ordered = (t: Type): boolean => this.#members(t).some((m) => ORDERED.has(m.kind) || m.kind === "dyn" || m.kind === "never");
+        const ordered = (t: Type): boolean =>
+          this.#members(t).some((m) => ORDERED.has(m.kind) || m.kind === "dyn" || m.kind === "never");
         if (!ordered(left) || !ordered(right) || !this.#comparable(left, right)) throw this.#mismatch(e, left, right);
         return BOOL;
       }
@@ -346,11 +377,22 @@ class Checker {
           return m.kind === "object" && this.#comparable(left, STRING);
         });
         if (!fits) throw this.#mismatch(e, left, right);
+        if (e.right.op === "list") for (const item of e.right.items) this.#expectMember(item, left);
+        const list = this.#known(right);
+        if (list.kind === "list") this.#expectMember(e.left, list.of);
         return BOOL;
       }
       default:
         return this.#arithmetic(e, e.operator, left, right);
     }
+  }
+
+  /** A literal compared with a value that can only be one of some others is a slip of the pen. */
+  #expectMember(e: Expr, type: Type): void {
+    const known = this.#known(type);
+    if (e.op !== "literal" || typeof e.value !== "string" || known.kind !== "string" || !known.values) return;
+    if (known.values.includes(e.value)) return;
+    this.warnings.push(new Defect(`this is never "${e.value}"`, e, didYouMean(e.value, known.values, "it is one of")));
   }
 
   #comparable(x: Type, y: Type): boolean {
@@ -393,20 +435,29 @@ class Checker {
   /** Whether a call's target is a name without meaning of its own, such as the `math` of `math.ceil`. */
   #isNamespace(target: Expr, isLocal: (name: string) => boolean): boolean {
     const root = rootOf(target);
-    return root !== undefined && dottedName(target) !== undefined && !isLocal(root.name) && !this.#env.resolve(root, isLocal);
+    return (
+      root !== undefined && dottedName(target) !== undefined && !isLocal(root.name) && !this.#env.resolve(root, isLocal)
+    );
   }
 
   #unknownFunction(e: ExprOf<"call">): Defect {
     const decls = [...this.#env.functions.values()];
     const namespace = e.target && dottedName(e.target);
-    const whole = namespace !== undefined && !this.#env.variables.has(namespace.split(".")[0] as string) ? `${namespace}.${e.name}` : e.name;
+    const whole =
+      namespace !== undefined && !this.#env.variables.has(namespace.split(".")[0] as string)
+        ? `${namespace}.${e.name}`
+        : e.name;
     const names = decls.map((d) => d.name);
     const other = decls.find((d) => d.name === e.name);
     if (other) {
       const help = e.target ? `write \`${e.name}(…)\`` : `write \`value.${e.name}(…)\``;
       return new Defect(`\`${e.name}\` is not called this way`, e.at, help);
     }
-    return new Defect(`unknown function \`${whole}\``, e.at, didYouMean(whole, [...names, ...MACROS], "see the list of functions in docs/policy.md, near it"));
+    return new Defect(
+      `unknown function \`${whole}\``,
+      e.at,
+      didYouMean(whole, [...names, ...MACROS], "see the list of functions in docs/policy.md, near it"),
+    );
   }
 
   #overload(e: ExprOf<"call">, decl: FunctionDecl, member: boolean, types: readonly Type[]): Type {
@@ -415,17 +466,23 @@ class Checker {
       if (overload.member !== member) continue;
       const variadic = decl.variadic !== undefined && overload.params.length === 1 && types.length !== 1;
       if (!variadic && overload.params.length !== types.length) continue;
-      const [returned, ...params] = this.#unifier.instantiate([overload.result, ...overload.params]) as [Type, ...Type[]];
+      const [returned, ...params] = this.#unifier.instantiate([overload.result, ...overload.params]) as [
+        Type,
+        ...Type[],
+      ];
       const fits = this.#unifier.attempt(() =>
         types.every((type, i) => this.#unifier.assignable(type, (variadic ? params[0] : params[i]) as Type)),
       );
       if (!fits) continue;
       if (decl.variadic) return returned;
-      result = result === undefined || typeText(this.settle(result)) === typeText(this.settle(returned)) ? returned : DYN;
+      result =
+        result === undefined || typeText(this.settle(result)) === typeText(this.settle(returned)) ? returned : DYN;
     }
     if (result) return result;
     const given = types.map((type) => typeText(this.settle(type)));
-    const takes = decl.overloads.filter((o) => o.member === member).map((o) => signature(decl.name, o.member, o.params));
+    const takes = decl.overloads
+      .filter((o) => o.member === member)
+      .map((o) => signature(decl.name, o.member, o.params));
     const got = member ? `${given[0]}.${decl.name}(${given.slice(1).join(", ")})` : `${decl.name}(${given.join(", ")})`;
     throw new Defect(`there is no \`${got}\``, e, `it takes ${takes.slice(0, 6).join(" or ")}`);
   }
@@ -468,7 +525,11 @@ class Checker {
   #inside(type: Type, e: Expr): Type {
     const of = this.#unifier.fresh();
     if (this.#unifier.attempt(() => this.#unifier.assignable(type, optionalOf(of)))) return of;
-    throw new Defect(`this is ${a(this.settle(type))}, not an optional`, e, "write `.?field` or `optional.of(value)` for an optional");
+    throw new Defect(
+      `this is ${a(this.settle(type))}, not an optional`,
+      e,
+      "write `.?field` or `optional.of(value)` for an optional",
+    );
   }
 
   #loop(macro: Macro & { kind: "loop" }, locals: Locals): Type {
@@ -524,13 +585,27 @@ class Checker {
         values.push(fieldsType(member));
       }
     }
-    if (keys.length === 0) throw new Defect(`${a(this.settle(type))} has no elements to go through`, e, "macros go through lists and maps");
+    if (keys.length === 0)
+      throw new Defect(`${a(this.settle(type))} has no elements to go through`, e, "macros go through lists and maps");
     if (keys.length === 1) return [keys[0] as Type, values[0] as Type];
     return [unionOf(keys.map((t) => this.settle(t))), unionOf(values.map((t) => this.settle(t)))];
   }
 }
 
-const MACROS = ["has", "all", "exists", "exists_one", "map", "filter", "transformList", "transformMap", "cel.bind", "optMap", "optFlatMap", "orValue"];
+const MACROS = [
+  "has",
+  "all",
+  "exists",
+  "exists_one",
+  "map",
+  "filter",
+  "transformList",
+  "transformMap",
+  "cel.bind",
+  "optMap",
+  "optFlatMap",
+  "orValue",
+];
 
 /** A type with its article. */
 function a(type: Type): string {
@@ -547,14 +622,16 @@ function signature(name: string, member: boolean, params: readonly Type[]): stri
 function mismatchHelp(e: ExprOf<"binary">, operator: BinaryOp, left: Type, right: Type): string | undefined {
   const kinds = [left.kind, right.kind];
   const has = (kind: Type["kind"]): boolean => kinds.includes(kind);
-  if (has("null") && (operator === "==" || operator === "!=")) return "it is never null: ask whether a field is there with `has(…)`";
+  if (has("null") && (operator === "==" || operator === "!="))
+    return "it is never null: ask whether a field is there with `has(…)`";
   if (has("double") && (has("int") || has("uint"))) {
     const literal = [e.left, e.right].find((side) => side.op === "literal" && side.kind === "int");
     if (literal?.op === "literal") return `write \`${String(literal.value)}.0\``;
     return "convert one side with `double(…)` or `int(…)`";
   }
   if (has("int") && has("uint")) return "convert one side with `int(…)` or `uint(…)`";
-  if (has("string") && (has("int") || has("double") || has("bool"))) return "convert one side with `string(…)`, or drop the quotes";
+  if (has("string") && (has("int") || has("double") || has("bool")))
+    return "convert one side with `string(…)`, or drop the quotes";
   if (operator === "in") return "the right side must be a list or a map";
   return undefined;
 }

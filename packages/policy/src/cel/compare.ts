@@ -1,6 +1,18 @@
 import { NO_OVERLOAD } from "./fault.ts";
 import { spend, type Frame } from "./frame.ts";
-import { Duration, Double, MapValue, Opaque, Optional, Timestamp, TypeValue, Uint, isJsonMap, numericOf, type Value } from "./value.ts";
+import {
+  Duration,
+  Double,
+  MapValue,
+  Opaque,
+  Optional,
+  Timestamp,
+  TypeValue,
+  Uint,
+  isJsonMap,
+  numericOf,
+  type Value,
+} from "./value.ts";
 
 /** CEL's equality: numbers compare by value across types, values of other different types are unequal. Never faults but on cost. */
 export function equal(a: Value, b: Value, frame: Frame): boolean {
@@ -17,7 +29,8 @@ export function equal(a: Value, b: Value, frame: Frame): boolean {
     default:
       break;
   }
-  if (a === null || b === null || typeof b !== "object") return a instanceof Double || a instanceof Uint ? sameNumber(a.value, b) : false;
+  if (a === null || b === null || typeof b !== "object")
+    return a instanceof Double || a instanceof Uint ? sameNumber(a.value, b) : false;
   if (a instanceof Double || a instanceof Uint) return sameNumber(a.value, b);
   if (Array.isArray(a)) return Array.isArray(b) && sameList(a as readonly Value[], b as readonly Value[], frame);
   if (a instanceof Uint8Array) return b instanceof Uint8Array && orderBytes(a, b, frame) === 0;
@@ -77,7 +90,8 @@ export function mapSize(map: unknown): number | undefined {
 /** A map's entries. An object's property that is undefined is not one. */
 export function* entriesOf(map: Value): Iterable<readonly [Value, Value]> {
   if (map instanceof MapValue) yield* map.entries();
-  else if (isJsonMap(map)) for (const key of Object.keys(map)) if (map[key] !== undefined) yield [key, map[key] as Value];
+  else if (isJsonMap(map))
+    for (const key of Object.keys(map)) if (map[key] !== undefined) yield [key, map[key] as Value];
 }
 
 /** The value under a key, or undefined if there is none. Reads own properties alone. */

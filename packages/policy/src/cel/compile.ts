@@ -94,9 +94,15 @@ export class Compiler {
         return this.#folded([of], (f) => negate(of(f)));
       }
       case "and":
-        return logic(e.terms.map((term) => this.code(term, locals)), false);
+        return logic(
+          e.terms.map((term) => this.code(term, locals)),
+          false,
+        );
       case "or":
-        return logic(e.terms.map((term) => this.code(term, locals)), true);
+        return logic(
+          e.terms.map((term) => this.code(term, locals)),
+          true,
+        );
       case "cond": {
         const test = this.code(e.test, locals);
         const then = this.code(e.then, locals);
@@ -288,8 +294,14 @@ export class Compiler {
     const [leftKind, rightKind] = [this.#kind(e.left), this.#kind(e.right)];
     if (leftKind === "double" && rightKind === "double") return (f) => staticDouble(op, left(f), right(f));
     // A number from JSON takes the type of a partner that is a double for sure.
-    const a = (leftKind === "double" || (leftKind === "dyn" && rightKind === "double")) && this.isJson(e.left, locals) ? widened(left) : left;
-    const b = (rightKind === "double" || (rightKind === "dyn" && leftKind === "double")) && this.isJson(e.right, locals) ? widened(right) : right;
+    const a =
+      (leftKind === "double" || (leftKind === "dyn" && rightKind === "double")) && this.isJson(e.left, locals)
+        ? widened(left)
+        : left;
+    const b =
+      (rightKind === "double" || (rightKind === "dyn" && leftKind === "double")) && this.isJson(e.right, locals)
+        ? widened(right)
+        : right;
     return (f) => arithmetic(op, a(f), b(f), f);
   }
 
@@ -297,7 +309,9 @@ export class Compiler {
     const macro = macroOf(e);
     if (macro) return this.#macro(macro, locals);
     const found = this.#env.functionOf(e, (name) => locals.get(name) !== undefined);
-    const args = (found?.member === false ? e.args : [...(e.target ? [e.target] : []), ...e.args]).map((arg) => this.#canonical(arg, locals));
+    const args = (found?.member === false ? e.args : [...(e.target ? [e.target] : []), ...e.args]).map((arg) =>
+      this.#canonical(arg, locals),
+    );
     const native = found && (found.decl.natives.get(args.length) ?? found.decl.variadic);
     if (!found || !native) {
       // Without checking, this is known only now; like an unknown variable it is an error of the evaluation.
@@ -316,7 +330,11 @@ export class Compiler {
     }
   }
 
-  #prepared(e: ExprOf<"call">, prepare: ((constants: readonly (Value | undefined)[]) => Native | undefined) | undefined, args: readonly Code[]): Native | undefined {
+  #prepared(
+    e: ExprOf<"call">,
+    prepare: ((constants: readonly (Value | undefined)[]) => Native | undefined) | undefined,
+    args: readonly Code[],
+  ): Native | undefined {
     try {
       return prepare?.(args.map((arg) => this.#constants.get(arg)));
     } catch (error) {
@@ -468,4 +486,3 @@ function callOf(native: Native, args: readonly Code[]): Code {
       return (f) => native(f, ...args.map((arg) => arg(f)));
   }
 }
-

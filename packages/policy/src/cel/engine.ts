@@ -25,12 +25,18 @@ export function evaluate(program: Program, facts: unknown, fuel = FUEL): Outcome
 /** Any thrown value as a fault. What is not one already is a limit of the machine (stack, string length) or a defect of ours. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
-  const message = error instanceof RangeError ? "the evaluation went over a limit of the machine" : "the evaluation failed inside the engine";
+  const message =
+    error instanceof RangeError
+      ? "the evaluation went over a limit of the machine"
+      : "the evaluation failed inside the engine";
   return new Fault("spent", message);
 }
 
 /** Parses, checks and compiles. Throws a Defect for a syntax error; a checked expression with defects is not compiled. */
-export function prepare(text: string, env: Environment): { readonly checked: Checked; readonly program: Program | undefined } {
+export function prepare(
+  text: string,
+  env: Environment,
+): { readonly checked: Checked; readonly program: Program | undefined } {
   const expr = parse(text);
   const checked = check(expr, env);
   return { checked, program: checked.defects.length ? undefined : compile(expr, env, checked.types) };
@@ -40,4 +46,3 @@ export function prepare(text: string, env: Environment): { readonly checked: Che
 export function prepareUnchecked(text: string, env: Environment): Program {
   return compile(parse(text), env);
 }
-

@@ -141,7 +141,10 @@ export class Environment {
    * The function that a call names: `math.greatest(…)` is one in a namespace, unless `math` is a variable.
    * `member` tells whether the target is an argument.
    */
-  functionOf(call: ExprOf<"call">, isLocal: (name: string) => boolean): { decl: FunctionDecl; member: boolean } | undefined {
+  functionOf(
+    call: ExprOf<"call">,
+    isLocal: (name: string) => boolean,
+  ): { decl: FunctionDecl; member: boolean } | undefined {
     const { target, name } = call;
     if (!target) {
       for (const candidate of this.#candidates(name, false)) {

@@ -28,7 +28,10 @@ export class Fault {
   }
 }
 
-export const NO_OVERLOAD = new Fault("no_such_overload", "an operator or function does not accept a value of this type");
+export const NO_OVERLOAD = new Fault(
+  "no_such_overload",
+  "an operator or function does not accept a value of this type",
+);
 export const SPENT = new Fault("spent", "the evaluation went over its cost limit");
 export const OVERFLOW = new Fault("overflow", "an integer is out of range");
 

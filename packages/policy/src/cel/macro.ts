@@ -2,7 +2,15 @@ import type { Expr, ExprOf } from "./ast.ts";
 import { Defect } from "./fault.ts";
 
 /** Macros over a list or a map. `exists_one` and `existsOne` are one. */
-export type LoopKind = "all" | "exists" | "exists_one" | "map" | "filter" | "transformList" | "transformMap" | "transformMapEntry";
+export type LoopKind =
+  | "all"
+  | "exists"
+  | "exists_one"
+  | "map"
+  | "filter"
+  | "transformList"
+  | "transformMap"
+  | "transformMapEntry";
 
 /** What a call stands for if it is a macro: its own kind of evaluation, with names of its own. */
 export type Macro =
@@ -23,7 +31,11 @@ export type Macro =
 
 function nameOf(e: Expr | undefined): string {
   if (e?.op === "ident" && !e.absolute) return e.name;
-  throw new Defect("the first argument of this macro must be a plain name", e as Expr, "write for example `list.all(x, x > 0)`");
+  throw new Defect(
+    "the first argument of this macro must be a plain name",
+    e as Expr,
+    "write for example `list.all(x, x > 0)`",
+  );
 }
 
 /** The macro that a call is, by its name and number of arguments; undefined for a function. Throws a Defect if it is malformed. */
@@ -59,7 +71,14 @@ export function macroOf(call: ExprOf<"call">): Macro | undefined {
     case "transformList/4":
     case "transformMap/4":
     case "transformMapEntry/4":
-      return { kind: "loop", loop: loopOf(name), over: target, names: pair(first, second), filter: third, body: fourth };
+      return {
+        kind: "loop",
+        loop: loopOf(name),
+        over: target,
+        names: pair(first, second),
+        filter: third,
+        body: fourth,
+      };
     case "optMap/2":
     case "optFlatMap/2":
       return { kind: "optional", flat: name === "optFlatMap", of: target, name: nameOf(first), body: second };

@@ -12,8 +12,9 @@ export const LIMITS = {
   nodes: 20_000,
 } as const;
 
+// CEL reserves `loop` too, for a statement that it has never had. Here it is the name of a fact.
 const RESERVED = new Set(
-  "as break const continue else for function if import let loop package namespace return var void while".split(" "),
+  "as break const continue else for function if import let package namespace return var void while".split(" "),
 );
 const RELATIONS = new Set(["==", "!=", "<", "<=", ">", ">=", "in"]);
 const SUMS = new Set(["+", "-"]);
@@ -235,7 +236,8 @@ class Parser {
   }
 
   #named(token: Token & { type: "ident" }, start: number, absolute: boolean): Expr {
-    if (token.quoted) throw new Defect(`unexpected \`${token.text}\` in backquotes`, token, "only a field after a dot may be quoted");
+    if (token.quoted)
+      throw new Defect(`unexpected \`${token.text}\` in backquotes`, token, "only a field after a dot may be quoted");
     if (RESERVED.has(token.text)) throw new Defect(`\`${token.text}\` is a reserved word`, token);
     if (this.#accept("(")) {
       const args = this.#arguments();
@@ -243,7 +245,7 @@ class Parser {
       return this.#make({ op: "call", target: undefined, name: token.text, args, at: token }, { start, end }, args);
     }
     if (this.#is("{")) {
-      throw new Defect("messages cannot be made here", token, "write a map: `{\"key\": value}`");
+      throw new Defect("messages cannot be made here", token, 'write a map: `{"key": value}`');
     }
     return this.#make({ op: "ident", name: token.text, absolute }, { start, end: token.end }, []);
   }

@@ -37,7 +37,14 @@ const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(
 export function parseTimestamp(text: string): Timestamp {
   const match = text.length <= 64 ? RFC3339.exec(text) : null;
   if (!match) throw invalid("a timestamp is not in RFC 3339 form");
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number];
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
@@ -53,8 +60,8 @@ export function parseTimestamp(text: string): Timestamp {
 const UNITS: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1000n,
-  "µs": 1000n,
-  "μs": 1000n,
+  µs: 1000n,
+  μs: 1000n,
   ms: 1_000_000n,
   s: BILLION,
   m: 60n * BILLION,
@@ -119,7 +126,17 @@ export function subtractTime(a: Value, b: Value): Value {
 }
 
 /** Fields of a timestamp in a zone, as `get…` functions give them. */
-export type TimePart = "FullYear" | "Month" | "Date" | "DayOfMonth" | "DayOfWeek" | "DayOfYear" | "Hours" | "Minutes" | "Seconds" | "Milliseconds";
+export type TimePart =
+  | "FullYear"
+  | "Month"
+  | "Date"
+  | "DayOfMonth"
+  | "DayOfWeek"
+  | "DayOfYear"
+  | "Hours"
+  | "Minutes"
+  | "Seconds"
+  | "Milliseconds";
 
 const OFFSET = /^([+-])?(\d\d):(\d\d)$/;
 const MAX_ZONES = 64;

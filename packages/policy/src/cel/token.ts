@@ -34,7 +34,11 @@ export function intLiteral(text: string, range: Range): Value {
     return checkedInt(value);
   } catch (error) {
     if (error !== OVERFLOW) throw error;
-    throw new Defect(`the integer \`${text}\` does not fit 64 bits`, range, "write it as a double (`1e19`) or with `u`");
+    throw new Defect(
+      `the integer \`${text}\` does not fit 64 bits`,
+      range,
+      "write it as a double (`1e19`) or with `u`",
+    );
   }
 }
 

@@ -7,13 +7,20 @@ export interface Field {
 
 /** The static type of an expression. */
 export type Type =
-  | { readonly kind: "dyn" | "null" | "bool" | "int" | "uint" | "double" | "bytes" | "timestamp" | "duration" | "never" }
+  | {
+      readonly kind: "dyn" | "null" | "bool" | "int" | "uint" | "double" | "bytes" | "timestamp" | "duration" | "never";
+    }
   | { readonly kind: "string"; readonly values?: readonly string[] }
   | { readonly kind: "list" | "optional"; readonly of: Type }
   | { readonly kind: "map"; readonly key: Type; readonly value: Type }
   | { readonly kind: "type"; readonly of: Type }
   /** A JSON object. `rest` is the type of fields that are not named; absent if there MUST be none. */
-  | { readonly kind: "object"; readonly name: string; readonly fields: ReadonlyMap<string, Field>; readonly rest?: Type }
+  | {
+      readonly kind: "object";
+      readonly name: string;
+      readonly fields: ReadonlyMap<string, Field>;
+      readonly rest?: Type;
+    }
   /** One of several; an operation is refused only if it suits none of them. */
   | { readonly kind: "union"; readonly of: readonly Type[] }
   | { readonly kind: "opaque"; readonly name: string; readonly params: readonly Type[] }

@@ -109,7 +109,8 @@ export class MapValue {
   /** Adds an entry; false if an equal key is there already. Only for the code that builds the map. */
   add(key: Value, value: Value): boolean {
     const canonical = canonicalKey(key);
-    if (canonical === undefined) throw new Fault("invalid_argument", "a map's key must be a string, a bool or an integer");
+    if (canonical === undefined)
+      throw new Fault("invalid_argument", "a map's key must be a string, a bool or an integer");
     if (this.#entries.has(canonical)) return false;
     this.#entries.set(canonical, [key, value]);
     return true;

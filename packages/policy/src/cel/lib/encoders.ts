@@ -15,7 +15,8 @@ export function addEncoders(lib: LibraryBuilder): void {
   lib.add("base64.decode", { global: ["string -> bytes"] }, (frame, value) => {
     spend(frame, text(value).length >> 4);
     // Buffer skips what it does not know; a guard must not decode something else than the tool will.
-    if (!BASE64.test(value as string) || (value as string).replace(/=+$/, "").length % 4 === 1) throw invalid("the text is not base64");
+    if (!BASE64.test(value as string) || (value as string).replace(/=+$/, "").length % 4 === 1)
+      throw invalid("the text is not base64");
     return new Uint8Array(Buffer.from(value as string, "base64"));
   });
 }

@@ -2,7 +2,20 @@ import { entriesOf } from "../compare.ts";
 import { Fault, invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import { durationText, timestampText } from "../time.ts";
-import { Double, Duration, MapValue, Opaque, Optional, Timestamp, TypeValue, Uint, doubleOf, isInt, isJsonMap, type Value } from "../value.ts";
+import {
+  Double,
+  Duration,
+  MapValue,
+  Opaque,
+  Optional,
+  Timestamp,
+  TypeValue,
+  Uint,
+  doubleOf,
+  isInt,
+  isJsonMap,
+  type Value,
+} from "../value.ts";
 import { doubleText } from "./standard.ts";
 
 const CLAUSE = /%(?:%|(?:\.(\d{1,3}))?([a-zA-Z]))/y;

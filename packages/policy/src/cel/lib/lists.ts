@@ -46,7 +46,11 @@ export function sortBy(items: readonly Value[], keys: readonly Value[], frame: F
 /** The lists and sets extensions. */
 export function addLists(lib: LibraryBuilder): void {
   lib.add("distinct", { member: ["list<A> -> list<A>"] }, distinct);
-  lib.add("flatten", { member: ["list<list<A>> -> list<A>", "list<dyn> -> list<dyn>", "list<dyn>, int -> list<dyn>"] }, flatten as never);
+  lib.add(
+    "flatten",
+    { member: ["list<list<A>> -> list<A>", "list<dyn> -> list<dyn>", "list<dyn>, int -> list<dyn>"] },
+    flatten as never,
+  );
   lib.add("slice", { member: ["list<A>, int, int -> list<A>"] }, slice);
   lib.add("sort", { member: ["list<A> -> list<A>"] }, (frame, value) => sortBy(list(value), list(value), frame));
   lib.add("first", { member: ["list<A> -> optional<A>"] }, (_, value) => {
@@ -65,7 +69,8 @@ export function addLists(lib: LibraryBuilder): void {
   });
 
   const sets = ["list<A>, list<A> -> bool"];
-  const within = (frame: Frame, part: Value, whole: Value): boolean => list(part).every((item) => has(list(whole), item, frame));
+  const within = (frame: Frame, part: Value, whole: Value): boolean =>
+    list(part).every((item) => has(list(whole), item, frame));
   lib.add("sets.contains", { global: sets }, (frame, a, b) => within(frame, b, a));
   lib.add("sets.equivalent", { global: sets }, (frame, a, b) => within(frame, a, b) && within(frame, b, a));
   lib.add("sets.intersects", { global: sets }, (frame, a, b) => list(a).some((item) => has(list(b), item, frame)));

@@ -70,7 +70,11 @@ export function addMath(lib: LibraryBuilder): void {
     return toDouble(Math.sqrt(Number(number)));
   });
   lib.add("math.isNaN", { global: ["double -> bool"] }, (_, value) => Number.isNaN(real(value)));
-  lib.add("math.isInf", { global: ["double -> bool"] }, (_, value) => Math.abs(real(value)) === Number.POSITIVE_INFINITY);
+  lib.add(
+    "math.isInf",
+    { global: ["double -> bool"] },
+    (_, value) => Math.abs(real(value)) === Number.POSITIVE_INFINITY,
+  );
   lib.add("math.isFinite", { global: ["double -> bool"] }, (_, value) => Number.isFinite(real(value)));
   lib.add("math.abs", { global: same }, (_, value) => {
     if (value instanceof Uint) return value;
@@ -85,15 +89,35 @@ export function addMath(lib: LibraryBuilder): void {
   });
 
   const pairs = ["int, int -> int", "uint, uint -> uint"];
-  lib.add("math.bitAnd", { global: pairs }, bits((a, b) => a & b));
-  lib.add("math.bitOr", { global: pairs }, bits((a, b) => a | b));
-  lib.add("math.bitXor", { global: pairs }, bits((a, b) => a ^ b));
+  lib.add(
+    "math.bitAnd",
+    { global: pairs },
+    bits((a, b) => a & b),
+  );
+  lib.add(
+    "math.bitOr",
+    { global: pairs },
+    bits((a, b) => a | b),
+  );
+  lib.add(
+    "math.bitXor",
+    { global: pairs },
+    bits((a, b) => a ^ b),
+  );
   lib.add("math.bitNot", { global: ["int -> int", "uint -> uint"] }, (_, value) => {
     if (isInt(value)) return toInt(BigInt.asIntN(64, ~BigInt(value)));
     if (value instanceof Uint) return new Uint(BigInt.asUintN(64, ~value.value));
     throw NO_OVERLOAD;
   });
   const shifts = ["int, int -> int", "uint, int -> uint"];
-  lib.add("math.bitShiftLeft", { global: shifts }, shift((a, by) => a << by));
-  lib.add("math.bitShiftRight", { global: shifts }, shift((a, by) => a >> by));
+  lib.add(
+    "math.bitShiftLeft",
+    { global: shifts },
+    shift((a, by) => a << by),
+  );
+  lib.add(
+    "math.bitShiftRight",
+    { global: shifts },
+    shift((a, by) => a >> by),
+  );
 }

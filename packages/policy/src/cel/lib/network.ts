@@ -67,7 +67,12 @@ export class Cidr extends Opaque {
   }
 
   equals(other: Opaque): boolean {
-    return other instanceof Cidr && this.prefix === other.prefix && this.ip.family === other.ip.family && this.ip.bits === other.ip.bits;
+    return (
+      other instanceof Cidr &&
+      this.prefix === other.prefix &&
+      this.ip.family === other.ip.family &&
+      this.ip.bits === other.ip.bits
+    );
   }
 
   toText(): string {
@@ -168,12 +173,20 @@ function isLinkLocalMulticast(ip: Ip): boolean {
 
 function isGlobalUnicast(ip: Ip): boolean {
   const broadcast = ip.unmapped().family === 4 && ip.unmapped().bits === 0xffffffffn;
-  return !broadcast && !isUnspecified(ip) && !within(ip, RANGES.loopback) && !within(ip, RANGES.multicast) && !within(ip, RANGES.linkLocalUnicast);
+  return (
+    !broadcast &&
+    !isUnspecified(ip) &&
+    !within(ip, RANGES.loopback) &&
+    !within(ip, RANGES.multicast) &&
+    !within(ip, RANGES.linkLocalUnicast)
+  );
 }
 
 /** The network extension: `ip`, `cidr` and what they can tell. */
 export function addNetwork(lib: LibraryBuilder): void {
-  lib.add("ip", { global: ["string -> net.IP"], member: ["net.CIDR -> net.IP"] }, (_, value) => (value instanceof Cidr ? value.ip : parseIp(text(value))));
+  lib.add("ip", { global: ["string -> net.IP"], member: ["net.CIDR -> net.IP"] }, (_, value) =>
+    value instanceof Cidr ? value.ip : parseIp(text(value)),
+  );
   lib.add("cidr", { global: ["string -> net.CIDR"] }, (_, value) => parseCidr(text(value)));
   lib.add("isIP", { global: ["string -> bool"] }, (_, value) => isIp(text(value)));
   lib.add("ip.isCanonical", { global: ["string -> bool"] }, (_, value) => parseIp(text(value)).toText() === value);
@@ -181,7 +194,9 @@ export function addNetwork(lib: LibraryBuilder): void {
   lib.add("isUnspecified", { member: ["net.IP -> bool"] }, (_, value) => isUnspecified(ipOf(value)));
   lib.add("isLoopback", { member: ["net.IP -> bool"] }, (_, value) => within(ipOf(value), RANGES.loopback));
   lib.add("isPrivate", { member: ["net.IP -> bool"] }, (_, value) => within(ipOf(value), RANGES.private));
-  lib.add("isLinkLocalUnicast", { member: ["net.IP -> bool"] }, (_, value) => within(ipOf(value), RANGES.linkLocalUnicast));
+  lib.add("isLinkLocalUnicast", { member: ["net.IP -> bool"] }, (_, value) =>
+    within(ipOf(value), RANGES.linkLocalUnicast),
+  );
   lib.add("isLinkLocalMulticast", { member: ["net.IP -> bool"] }, (_, value) => isLinkLocalMulticast(ipOf(value)));
   lib.add("isGlobalUnicast", { member: ["net.IP -> bool"] }, (_, value) => isGlobalUnicast(ipOf(value)));
   lib.add("containsIP", { member: ["net.CIDR, net.IP -> bool", "net.CIDR, string -> bool"] }, (_, range, value) => {

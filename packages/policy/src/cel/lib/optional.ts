@@ -23,7 +23,9 @@ function isZero(value: Value): boolean {
 export function addOptional(lib: LibraryBuilder): void {
   lib.add("optional.of", { global: ["A -> optional<A>"] }, (_, value) => Optional.of(value));
   lib.add("optional.none", { global: ["-> optional<A>"] }, () => Optional.none);
-  lib.add("optional.ofNonZeroValue", { global: ["A -> optional<A>"] }, (_, value) => (isZero(value) ? Optional.none : Optional.of(value)));
+  lib.add("optional.ofNonZeroValue", { global: ["A -> optional<A>"] }, (_, value) =>
+    isZero(value) ? Optional.none : Optional.of(value),
+  );
   lib.add("hasValue", { member: ["optional<A> -> bool"] }, (_, value) => optional(value).present);
   lib.add("value", { member: ["optional<A> -> A"] }, (_, value) => {
     const { present, value: inner } = optional(value);

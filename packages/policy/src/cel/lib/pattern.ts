@@ -1,36 +1,39 @@
 import { RE2JS } from "re2js";
 import { invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
+import { nativeOf } from "./native-pattern.ts";
 
 const MAX_PATTERN = 2048;
 
+/** A pattern ready to be looked for: whether a text has it anywhere, in time linear in the text. */
+export type Matcher = (frame: Frame, text: string) => boolean;
+
 /** Compiles an RE2 pattern; throws a Fault if it is invalid or too long. */
-export function compilePattern(pattern: string): RE2JS {
+export function compilePattern(pattern: string): Matcher {
   if (pattern.length > MAX_PATTERN) throw invalid(`a pattern is longer than ${MAX_PATTERN} characters`);
+  let re: RE2JS;
   try {
-    return RE2JS.compile(pattern);
+    re = RE2JS.compile(pattern);
   } catch {
     throw invalid("the pattern is not valid RE2 (it has no lookaround and no backreferences)");
   }
-}
-
-/** Whether a pattern is found in a text, in time linear in both. */
-export function matcherOf(re: RE2JS): (frame: Frame, text: string) => boolean {
-  const plain = literalOf(re.pattern());
-  if (plain) return (frame, text) => {
-    spend(frame, text.length >> 5);
-    return plain(text);
-  };
+  const plain = searchOf(pattern) ?? nativeOf(pattern);
+  if (plain) {
+    return (frame, text) => {
+      spend(frame, 1 + (text.length >> 4));
+      return plain(text);
+    };
+  }
   // The work of a step grows with the program: a large pattern costs more for each character.
-  const perCharacter = 1 + (re.programSize() >> 4);
+  const perCharacter = 2 + (re.programSize() >> 2);
   return (frame, text) => {
-    spend(frame, 8 + text.length * perCharacter);
+    spend(frame, 20 + text.length * perCharacter);
     return re.test(text);
   };
 }
 
 /** For a pattern without operators but anchors: the string search it amounts to. */
-function literalOf(pattern: string): ((text: string) => boolean) | undefined {
+function searchOf(pattern: string): ((text: string) => boolean) | undefined {
   const match = /^(\^?)((?:[\w @/:;,=&%#~<>"'!-]|\\[.\-/+*?()[\]{}^$|\\])*)(\$?)$/.exec(pattern);
   if (!match) return undefined;
   const body = (match[2] as string).replace(/\\(.)/g, "$1");

@@ -2,8 +2,17 @@ import { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, OVERFLOW, invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import { mapSize } from "../compare.ts";
-import { compilePattern, matcherOf } from "./pattern.ts";
-import { durationPart, durationText, parseDuration, parseTimestamp, timePart, timestampOf, timestampText, type TimePart } from "../time.ts";
+import { compilePattern } from "./pattern.ts";
+import {
+  durationPart,
+  durationText,
+  parseDuration,
+  parseTimestamp,
+  timePart,
+  timestampOf,
+  timestampText,
+  type TimePart,
+} from "../time.ts";
 import {
   Duration,
   INT_MAX,
@@ -56,7 +65,11 @@ export function lengthOf(value: string, frame: Frame): number {
   if (!isWide(value)) return value.length;
   let length = value.length;
   for (let i = 0; i + 1 < value.length; i++) {
-    const pair = value.charCodeAt(i) >= 0xd800 && value.charCodeAt(i) < 0xdc00 && value.charCodeAt(i + 1) >= 0xdc00 && value.charCodeAt(i + 1) <= 0xdfff;
+    const pair =
+      value.charCodeAt(i) >= 0xd800 &&
+      value.charCodeAt(i) < 0xdc00 &&
+      value.charCodeAt(i + 1) >= 0xdc00 &&
+      value.charCodeAt(i + 1) <= 0xdfff;
     if (!pair) continue;
     length -= 1;
     i += 1;
@@ -185,9 +198,17 @@ export function addStandard(lib: LibraryBuilder): void {
   lib.add("size", { global: sized, member: sized }, size);
   lib.add("type", { global: ["A -> type<A>"] }, (_, value) => new TypeValue(typeNameOf(value)));
   lib.add("dyn", { global: ["A -> dyn"] }, (_, value) => value);
-  lib.add("int", { global: ["int -> int", "uint -> int", "double -> int", "string -> int", "timestamp -> int", "duration -> int"] }, toIntValue);
+  lib.add(
+    "int",
+    { global: ["int -> int", "uint -> int", "double -> int", "string -> int", "timestamp -> int", "duration -> int"] },
+    toIntValue,
+  );
   lib.add("uint", { global: ["uint -> uint", "int -> uint", "double -> uint", "string -> uint"] }, toUintValue);
-  lib.add("double", { global: ["double -> double", "int -> double", "uint -> double", "string -> double"] }, toDoubleValue);
+  lib.add(
+    "double",
+    { global: ["double -> double", "int -> double", "uint -> double", "string -> double"] },
+    toDoubleValue,
+  );
   lib.add("bool", { global: ["bool -> bool", "string -> bool"] }, toBoolValue);
   const printable = ["string", "bool", "int", "uint", "double", "bytes", "timestamp", "duration", "net.IP", "net.CIDR"];
   lib.add("string", { global: printable.map((type) => `${type} -> string`) }, toStringValue);
@@ -196,10 +217,14 @@ export function addStandard(lib: LibraryBuilder): void {
     spend(frame, text(value).length >> 5);
     return ENCODER.encode(value as string);
   });
-  lib.add("timestamp", { global: ["timestamp -> timestamp", "string -> timestamp", "int -> timestamp"] }, (_, value) => {
-    if (value instanceof Timestamp) return value;
-    return isInt(value) ? timestampOf(BigInt(value), 0n) : parseTimestamp(text(value));
-  });
+  lib.add(
+    "timestamp",
+    { global: ["timestamp -> timestamp", "string -> timestamp", "int -> timestamp"] },
+    (_, value) => {
+      if (value instanceof Timestamp) return value;
+      return isInt(value) ? timestampOf(BigInt(value), 0n) : parseTimestamp(text(value));
+    },
+  );
   lib.add("duration", { global: ["duration -> duration", "string -> duration"] }, (_, value) =>
     value instanceof Duration ? value : parseDuration(text(value)),
   );
@@ -213,16 +238,19 @@ export function addStandard(lib: LibraryBuilder): void {
   lib.add("matches", { member: ["string, string -> bool"], global: ["string, string -> bool"] }, (frame, a, b) => {
     // A pattern that is not a literal may come from an argument: compiling it is charged like matching.
     spend(frame, 2000 + text(b).length * 20);
-    return matcherOf(compilePattern(text(b)))(frame, text(a));
+    return compilePattern(text(b))(frame, text(a));
   });
   lib.prepared("matches", ([, pattern]) => {
     if (typeof pattern !== "string") return undefined;
-    const matcher = matcherOf(compilePattern(pattern));
+    const matcher = compilePattern(pattern);
     return (frame, a) => matcher(frame, text(a));
   });
 
   for (const part of PARTS) {
-    const spans = part === "Hours" || part === "Minutes" || part === "Seconds" || part === "Milliseconds" ? ["duration -> int"] : [];
+    const spans =
+      part === "Hours" || part === "Minutes" || part === "Seconds" || part === "Milliseconds"
+        ? ["duration -> int"]
+        : [];
     lib.add(`get${part}`, { member: ["timestamp -> int", ...spans] }, (_, value) => {
       if (value instanceof Timestamp) return timePart(part, value);
       if (!(value instanceof Duration) || spans.length === 0) throw NO_OVERLOAD;
@@ -235,4 +263,3 @@ export function addStandard(lib: LibraryBuilder): void {
     });
   }
 }
-

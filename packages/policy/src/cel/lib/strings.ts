@@ -58,7 +58,12 @@ function substring(frame: Frame, value: Value, from: Value, to?: Value): Value {
 }
 
 function replace(frame: Frame, value: Value, from: Value, to: Value, limit?: Value): Value {
-  const parts = split(frame, value, from, limit === undefined ? undefined : integer(limit) < 0 ? limit : integer(limit) + 1) as string[];
+  const parts = split(
+    frame,
+    value,
+    from,
+    limit === undefined ? undefined : integer(limit) < 0 ? limit : integer(limit) + 1,
+  ) as string[];
   const added = (parts.length - 1) * text(to).length;
   spend(frame, (text(value).length + added) >> 5);
   return parts.join(to as string);
@@ -120,12 +125,32 @@ export function addStrings(lib: LibraryBuilder): void {
   lib.add("indexOf", { member: ["string, string -> int", "string, string, int -> int"] }, indexOf as never);
   lib.add("lastIndexOf", { member: ["string, string -> int", "string, string, int -> int"] }, lastIndexOf as never);
   lib.add("substring", { member: ["string, int -> string", "string, int, int -> string"] }, substring as never);
-  lib.add("replace", { member: ["string, string, string -> string", "string, string, string, int -> string"] }, replace as never);
-  lib.add("split", { member: ["string, string -> list<string>", "string, string, int -> list<string>"] }, split as never);
+  lib.add(
+    "replace",
+    { member: ["string, string, string -> string", "string, string, string, int -> string"] },
+    replace as never,
+  );
+  lib.add(
+    "split",
+    { member: ["string, string -> list<string>", "string, string, int -> list<string>"] },
+    split as never,
+  );
   lib.add("join", { member: ["list<string> -> string", "list<string>, string -> string"] }, join as never);
-  lib.add("lowerAscii", { member: ["string -> string"] }, mapped((s) => s.replace(/[A-Z]+/g, (c) => c.toLowerCase())));
-  lib.add("upperAscii", { member: ["string -> string"] }, mapped((s) => s.replace(/[a-z]+/g, (c) => c.toUpperCase())));
-  lib.add("trim", { member: ["string -> string"] }, mapped((s) => s.replace(TRIM, "")));
+  lib.add(
+    "lowerAscii",
+    { member: ["string -> string"] },
+    mapped((s) => s.replace(/[A-Z]+/g, (c) => c.toLowerCase())),
+  );
+  lib.add(
+    "upperAscii",
+    { member: ["string -> string"] },
+    mapped((s) => s.replace(/[a-z]+/g, (c) => c.toUpperCase())),
+  );
+  lib.add(
+    "trim",
+    { member: ["string -> string"] },
+    mapped((s) => s.replace(TRIM, "")),
+  );
   lib.add("strings.quote", { global: ["string -> string"] }, quote);
   lib.add("reverse", { member: ["string -> string", "list<A> -> list<A>"] }, (frame, value) => {
     if (typeof value === "string") {
@@ -136,5 +161,7 @@ export function addStrings(lib: LibraryBuilder): void {
     spend(frame, value.length);
     return value.toReversed() as Value[];
   });
-  lib.add("format", { member: ["string, list<dyn> -> string"] }, (frame, value, args) => format(text(value), list(args), frame));
+  lib.add("format", { member: ["string, list<dyn> -> string"] }, (frame, value, args) =>
+    format(text(value), list(args), frame),
+  );
 }

@@ -1,0 +1,118 @@
+import type { CallFacts, Decision, Obligation, Principal, Reason, ToolFacts } from "@callgate/core";
+import { FUEL, faultOf } from "./cel/engine.ts";
+import type { Frame } from "./cel/frame.ts";
+import { NO_OVERLOAD } from "./cel/fault.ts";
+import type { Value } from "./cel/value.ts";
+import type { ListFacts } from "./facts.ts";
+import type { BoundRule, Rule } from "./rule.ts";
+
+/** The rules that speak to one tool, in the order of the files. */
+export interface BoundTool {
+  readonly call: readonly BoundRule[];
+  readonly list: readonly BoundRule[];
+}
+
+/** The fuel of a whole decision, however many rules it takes: some 16 ms of work. */
+const DECISION_FUEL = 4 * FUEL;
+
+const FAILED = "a policy could not be evaluated for this call, and a policy that fails denies";
+
+/** Whether a rule says yes; a Reason if it could not be evaluated. MUST NOT throw. */
+function holds(bound: BoundRule, frame: Frame, budget: { fuel: number }): boolean | Reason {
+  if (bound.broken !== undefined) return { rule: bound.rule.document.id, message: bound.broken };
+  if (!bound.program) return true;
+  const allowed = Math.min(FUEL, budget.fuel);
+  frame.fuel = allowed;
+  try {
+    const value = bound.program.code(frame);
+    budget.fuel -= allowed - frame.fuel;
+    if (typeof value === "boolean") return value;
+    return { rule: bound.rule.document.id, message: NO_OVERLOAD.message };
+  } catch (error) {
+    budget.fuel -= allowed - Math.max(0, frame.fuel);
+    return { rule: bound.rule.document.id, message: faultOf(error).message };
+  }
+}
+
+function frameFor(rules: readonly BoundRule[], facts: CallFacts | ListFacts): Frame {
+  let slots = 0;
+  for (const { program } of rules) if (program && program.slots > slots) slots = program.slots;
+  return { facts, slots: slots === 0 ? [] : new Array<Value>(slots).fill(null), fuel: 0 };
+}
+
+function reasonOf(rule: Rule): Reason {
+  const { id, reason, remedy } = rule.document;
+  const message = reason ?? "permitted by policy";
+  return remedy === undefined ? { rule: id, message } : { rule: id, message, remedy };
+}
+
+function obligationsOf(rules: readonly Rule[]): Obligation[] {
+  return rules.flatMap((rule) => rule.document.obligations.map((o): Obligation => ({ ...o, rule: rule.document.id })));
+}
+
+/** Combines the rules of a tool for one call, as PolicySet.decide promises. */
+export function decide(bound: BoundTool, call: CallFacts, policies: string): Decision {
+  const frame = frameFor(bound.call, call);
+  const budget = { fuel: DECISION_FUEL };
+  const permits: Rule[] = [];
+  const asks: Rule[] = [];
+  const denials: Reason[] = [];
+  const errors: Reason[] = [];
+  for (const one of bound.call) {
+    const { rule } = one;
+    if (!rule.appliesTo(call.principal)) continue;
+    const outcome = holds(one, frame, budget);
+    if (outcome === false) continue;
+    if (outcome !== true) {
+      errors.push(outcome);
+      // What the model is told MUST NOT say which part of the rule failed.
+      denials.push({ rule: outcome.rule, message: FAILED });
+    } else if (rule.document.effect === "forbid") denials.push(reasonOf(rule));
+    else if (rule.document.effect === "ask") asks.push(rule);
+    else permits.push(rule);
+  }
+
+  if (denials.length > 0) return { verdict: "deny", reasons: denials, errors, obligations: [], policies };
+  if (asks.length > 0) {
+    const approver = asks.some((rule) => rule.document.approver === "operator") ? "operator" : "client";
+    return {
+      verdict: "hold",
+      reasons: asks.map(reasonOf),
+      errors,
+      obligations: obligationsOf(permits),
+      approver,
+      policies,
+    };
+  }
+  if (permits.length > 0) {
+    return { verdict: "allow", reasons: permits.map(reasonOf), errors, obligations: obligationsOf(permits), policies };
+  }
+  return { verdict: "deny", reasons: [DEFAULT_DENY], errors, obligations: [], policies };
+}
+
+const DEFAULT_DENY: Reason = {
+  rule: "callgate/default-deny",
+  message: "no policy permits this call",
+  remedy: "ask an operator for a policy that permits it",
+};
+
+/** The decision when deciding itself fails. */
+export function refused(policies: string): Decision {
+  const reason: Reason = {
+    rule: "callgate/policy-failure",
+    message: "the policies could not be evaluated for this call",
+  };
+  return { verdict: "deny", reasons: [reason], errors: [reason], obligations: [], policies };
+}
+
+/** Whether no rule hides the tool. A rule that cannot be evaluated hides it. */
+export function mayList(
+  bound: BoundTool,
+  principal: Principal & { readonly scopes: readonly string[] },
+  tool: ToolFacts,
+): boolean {
+  if (bound.list.length === 0) return true;
+  const frame = frameFor(bound.list, { principal, tool });
+  const budget = { fuel: DECISION_FUEL };
+  return bound.list.every((one) => !one.rule.appliesTo(principal) || holds(one, frame, budget) === false);
+}

@@ -1,0 +1,71 @@
+import { EFFECTS, LABELS, type CallFacts, type Principal, type ToolFacts } from "@callgate/core";
+import { Environment, type Variable } from "./cel/env.ts";
+import { LIBRARY } from "./cel/lib/index.ts";
+import { timestampOfMillis } from "./cel/time.ts";
+import { BOOL, DOUBLE, INT, STRING, TIMESTAMP, listOf, objectOf, type Type } from "./cel/type.ts";
+import type { Value } from "./cel/value.ts";
+
+/** What a rule about listing may read. */
+export interface ListFacts {
+  readonly principal: Principal & { readonly scopes: readonly string[] };
+  readonly tool: ToolFacts;
+}
+
+const PRINCIPAL = objectOf("principal", {
+  agent: STRING,
+  roles: listOf(STRING),
+  "user?": STRING,
+  scopes: listOf(STRING),
+});
+
+const TOOL = objectOf("tool", {
+  server: STRING,
+  name: STRING,
+  qualified: STRING,
+  operation: {
+    kind: "string",
+    values: ["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"],
+  },
+  scopes: listOf(STRING),
+  effects: listOf({ kind: "string", values: EFFECTS }),
+  labels: listOf({ kind: "string", values: LABELS }),
+  digest: STRING,
+});
+
+const SESSION = objectOf("session", {
+  id: STRING,
+  labels: listOf({ kind: "string", values: LABELS }),
+  calls: INT,
+  cost: DOUBLE,
+  started: TIMESTAMP,
+});
+
+const LOOP = objectOf("loop", { repeats: INT, period: INT, sameResult: BOOL });
+
+const BUDGET = objectOf("budget", { callsLeft: INT, costLeft: DOUBLE });
+
+function fact(name: string, type: Type, read: (facts: CallFacts) => unknown): Variable {
+  return { name, type, read: (facts) => read(facts as CallFacts) as Value | undefined };
+}
+
+const LISTED = [fact("principal", PRINCIPAL, (c) => c.principal), fact("tool", TOOL, (c) => c.tool)];
+
+/** The names that a rule about listing may use. */
+export const LIST_ENVIRONMENT = new Environment(LISTED, LIBRARY);
+
+/** The names that a rule about a call may use, with the arguments' type. */
+export function callEnvironment(args: Type): Environment {
+  return new Environment(
+    [
+      ...LISTED,
+      fact("args", args, (c) => c.args),
+      fact("session", SESSION, (c) => c.session),
+      // Longer than `session`, so that it is found first: the fact is in milliseconds, the rule sees a point in time.
+      fact("session.started", TIMESTAMP, (c) => timestampOfMillis(c.session.started)),
+      fact("loop", LOOP, (c) => c.loop),
+      fact("budget", BUDGET, (c) => c.budget),
+      fact("time", TIMESTAMP, (c) => timestampOfMillis(c.time)),
+    ],
+    LIBRARY,
+  );
+}

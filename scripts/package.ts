@@ -1,0 +1,89 @@
+// Builds the published package, packages/cli: the workspace's packages are bundled into dist/, everything else stays a dependency.
+//   node scripts/package.ts           build
+//   node scripts/package.ts --check   check the dependencies, build and lint what would be published
+//   node scripts/package.ts --fix     write the dependencies
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { rolldown } from "rolldown";
+import { bundledFolders, type PackageJson, publishedDependencies } from "./dependencies.ts";
+
+const packages = join(import.meta.dirname, "..", "packages");
+const folder = join(packages, "cli");
+const manifest = join(folder, "package.json");
+
+interface CliPackage extends PackageJson {
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+const pkg = JSON.parse(readFileSync(manifest, "utf8")) as CliPackage;
+const wanted = publishedDependencies(packages, bundledFolders(packages, pkg.devDependencies), pkg);
+const inStep = JSON.stringify(wanted) === JSON.stringify(pkg.dependencies);
+
+/** Writes dist/ in one step, so that nobody sees half of it. */
+async function build(): Promise<void> {
+  const outside = Object.keys(wanted);
+  const isOutside = (id: string): boolean =>
+    id.startsWith("node:") || outside.some((name) => id === name || id.startsWith(`${name}/`));
+  const bundle = await rolldown({
+    input: {
+      main: join(folder, "src", "main.ts"),
+      index: join(folder, "src", "index.ts"),
+      // The ledger starts its worker as a file of its own beside itself.
+      writer: join(packages, "ledger", "src", "writer.ts"),
+    },
+    platform: "node",
+    external: isOutside,
+    onLog(_level, log) {
+      throw new Error(log.message);
+    },
+  });
+  const fresh = join(folder, `dist-${process.pid}`);
+  try {
+    // Flat: a file that looks for another beside itself finds it, whichever chunk it ends up in.
+    const { output } = await bundle.write({
+      dir: fresh,
+      format: "esm",
+      entryFileNames: "[name].js",
+      chunkFileNames: "[name]-[hash].js",
+    });
+    const stray = output
+      .flatMap((part) =>
+        part.type === "chunk" ? part.imports.filter((id) => !isOutside(id) && !id.endsWith(".js")) : [],
+      )
+      .filter((id) => !id.startsWith("."));
+    if (stray.length > 0) throw new Error(`the bundle imports what is no dependency: ${stray.join(", ")}`);
+    const dist = join(folder, "dist");
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(fresh, dist);
+    const size = output.reduce((sum, part) => sum + (part.type === "chunk" ? part.code.length : 0), 0);
+    console.log(`built packages/cli/dist: ${output.length} files, ${Math.round(size / 1024)} KiB`);
+  } finally {
+    await bundle.close();
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+async function lint(): Promise<boolean> {
+  const { messages, pkg: read } = await publint({ pkgDir: folder, strict: true, level: "warning" });
+  for (const message of messages) console.error(formatMessage(message, read, { color: false }));
+  return messages.length === 0;
+}
+
+async function run(mode: string | undefined): Promise<number> {
+  if (mode === "--fix") {
+    if (!inStep) writeFileSync(manifest, `${JSON.stringify({ ...pkg, dependencies: wanted }, null, 2)}\n`);
+    return 0;
+  }
+  if (!inStep) {
+    console.error(
+      "packages/cli/package.json: `dependencies` differ from those of the packages that are bundled\nhelp: npm run fix",
+    );
+    return 1;
+  }
+  await build();
+  return mode !== "--check" || (await lint()) ? 0 : 1;
+}
+
+process.exitCode = await run(process.argv[2]);
