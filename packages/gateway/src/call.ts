@@ -9,6 +9,7 @@ import { hold } from "./steps/hold.ts";
 import { identify } from "./steps/identify.ts";
 import { inspect } from "./steps/inspect.ts";
 import { begin, type CallRequest } from "./steps/life.ts";
+import { oblige } from "./steps/oblige.ts";
 import { recordIntent, recordOutcome } from "./steps/record.ts";
 import { resolve } from "./steps/resolve.ts";
 import { run } from "./steps/run.ts";
@@ -31,8 +32,8 @@ export async function governCall(gate: Gate, grant: Grant, session: Session, req
       const held = await hold(life);
       if (held) return "answer" in held ? held.answer : await deny(life, held);
     }
-    const unrecorded = await recordIntent(life);
-    if (unrecorded) return await deny(life, unrecorded);
+    const barred = oblige(life) ?? (await recordIntent(life));
+    if (barred) return await deny(life, barred);
   } catch (error) {
     return await deny(life, { fault: error });
   }

@@ -6,10 +6,15 @@ import type { Value } from "./cel/value.ts";
 import type { ListFacts } from "./facts.ts";
 import type { BoundRule, Rule } from "./rule.ts";
 
+export interface BoundRules {
+  readonly rules: readonly BoundRule[];
+  readonly slots: number;
+}
+
 /** The rules that speak to one tool, in the order of the files. */
 export interface BoundTool {
-  readonly call: readonly BoundRule[];
-  readonly list: readonly BoundRule[];
+  readonly call: BoundRules;
+  readonly list: BoundRules;
 }
 
 /** The fuel of a whole decision, however many rules it takes: some 16 ms of work. */
@@ -34,20 +39,21 @@ function holds(bound: BoundRule, frame: Frame, budget: { fuel: number }): boolea
   }
 }
 
-function frameFor(rules: readonly BoundRule[], facts: CallFacts | ListFacts): Frame {
-  let slots = 0;
-  for (const { program } of rules) if (program && program.slots > slots) slots = program.slots;
-  return { facts, slots: slots === 0 ? [] : new Array<Value>(slots).fill(null), fuel: 0 };
+const NONE: readonly never[] = Object.freeze([]);
+
+function obligationsOf(rules: readonly Rule[]): readonly Obligation[] {
+  const [only] = rules;
+  if (!only) return NONE;
+  return rules.length === 1 ? only.obligations : rules.flatMap((rule) => rule.obligations);
 }
 
-function reasonOf(rule: Rule): Reason {
-  const { id, reason, remedy } = rule.document;
-  const message = reason ?? "permitted by policy";
-  return remedy === undefined ? { rule: id, message } : { rule: id, message, remedy };
+/** The rules that speak to one tool in one phase, and how many slots the largest needs. */
+export function boundRules(rules: readonly BoundRule[]): BoundRules {
+  return { rules, slots: Math.max(0, ...rules.map(({ program }) => program?.slots ?? 0)) };
 }
 
-function obligationsOf(rules: readonly Rule[]): Obligation[] {
-  return rules.flatMap((rule) => rule.document.obligations.map((o): Obligation => ({ ...o, rule: rule.document.id })));
+function frameFor({ slots }: BoundRules, facts: CallFacts | ListFacts): Frame {
+  return { facts, slots: new Array<Value>(slots).fill(null), fuel: 0 };
 }
 
 /** Combines the rules of a tool for one call, as PolicySet.decide promises. */
@@ -58,7 +64,7 @@ export function decide(bound: BoundTool, call: CallFacts, policies: string): Dec
   const asks: Rule[] = [];
   const denials: Reason[] = [];
   const errors: Reason[] = [];
-  for (const one of bound.call) {
+  for (const one of bound.call.rules) {
     const { rule } = one;
     if (!rule.appliesTo(call.principal)) continue;
     const outcome = holds(one, frame, budget);
@@ -67,17 +73,17 @@ export function decide(bound: BoundTool, call: CallFacts, policies: string): Dec
       errors.push(outcome);
       // What the model is told MUST NOT say which part of the rule failed.
       denials.push({ rule: outcome.rule, message: FAILED });
-    } else if (rule.document.effect === "forbid") denials.push(reasonOf(rule));
+    } else if (rule.document.effect === "forbid") denials.push(rule.reason);
     else if (rule.document.effect === "ask") asks.push(rule);
     else permits.push(rule);
   }
 
-  if (denials.length > 0) return { verdict: "deny", reasons: denials, errors, obligations: [], policies };
+  if (denials.length > 0) return { verdict: "deny", reasons: denials, errors, obligations: NONE, policies };
   if (asks.length > 0) {
     const approver = asks.some((rule) => rule.document.approver === "operator") ? "operator" : "client";
     return {
       verdict: "hold",
-      reasons: asks.map(reasonOf),
+      reasons: asks.map((rule) => rule.reason),
       errors,
       obligations: obligationsOf(permits),
       approver,
@@ -85,9 +91,15 @@ export function decide(bound: BoundTool, call: CallFacts, policies: string): Dec
     };
   }
   if (permits.length > 0) {
-    return { verdict: "allow", reasons: permits.map(reasonOf), errors, obligations: obligationsOf(permits), policies };
+    return {
+      verdict: "allow",
+      reasons: permits.map((rule) => rule.reason),
+      errors,
+      obligations: obligationsOf(permits),
+      policies,
+    };
   }
-  return { verdict: "deny", reasons: [DEFAULT_DENY], errors, obligations: [], policies };
+  return { verdict: "deny", reasons: [DEFAULT_DENY], errors, obligations: NONE, policies };
 }
 
 const DEFAULT_DENY: Reason = {
@@ -102,7 +114,7 @@ export function refused(policies: string): Decision {
     rule: "callgate/policy-failure",
     message: "the policies could not be evaluated for this call",
   };
-  return { verdict: "deny", reasons: [reason], errors: [reason], obligations: [], policies };
+  return { verdict: "deny", reasons: [reason], errors: [reason], obligations: NONE, policies };
 }
 
 /** Whether no rule hides the tool. A rule that cannot be evaluated hides it. */
@@ -111,8 +123,8 @@ export function mayList(
   principal: Principal & { readonly scopes: readonly string[] },
   tool: ToolFacts,
 ): boolean {
-  if (bound.list.length === 0) return true;
+  if (bound.list.rules.length === 0) return true;
   const frame = frameFor(bound.list, { principal, tool });
   const budget = { fuel: DECISION_FUEL };
-  return bound.list.every((one) => !one.rule.appliesTo(principal) || holds(one, frame, budget) === false);
+  return bound.list.rules.every((one) => !one.rule.appliesTo(principal) || holds(one, frame, budget) === false);
 }

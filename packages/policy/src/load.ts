@@ -8,7 +8,7 @@ import {
   type ToolFacts,
 } from "@callgate/core";
 import { compileGlobs } from "@callgate/core";
-import { decide, mayList, refused, type BoundTool } from "./decide.ts";
+import { boundRules, decide, mayList, refused, type BoundTool } from "./decide.ts";
 import { readPolicies, type PolicyDocument } from "./document.ts";
 import type { LoadedPolicies, PolicySet, PolicySource, PolicySummary } from "./port.ts";
 import { Rule, parseRule, type BoundRule } from "./rule.ts";
@@ -186,5 +186,5 @@ function bind(rules: readonly Rule[], tool: ToolFacts): BoundTool {
         if (first) return { rule, broken: `the policy does not suit the tool's present definition: ${first.message}` };
         return program ? { rule, program } : { rule };
       });
-  return { call: bound("call"), list: bound("list") };
+  return { call: boundRules(bound("call")), list: boundRules(bound("list")) };
 }

@@ -1,4 +1,4 @@
-import { compileGlobs, type Diagnostic, type ToolFacts } from "@callgate/core";
+import { compileGlobs, type Diagnostic, type Obligation, type Reason, type ToolFacts } from "@callgate/core";
 import { compile, type Program } from "./cel/compile.ts";
 import { check } from "./cel/check.ts";
 import type { Environment } from "./cel/env.ts";
@@ -21,6 +21,9 @@ export interface BoundRule {
 /** A policy with its globs compiled and its expression parsed. */
 export class Rule {
   readonly document: PolicyDocument;
+  /** Why, when the policy speaks. */
+  readonly reason: Reason;
+  readonly obligations: readonly Obligation[];
   readonly matchesTool: (qualified: string) => boolean;
   readonly #roles: ((role: string) => boolean) | undefined;
   readonly #agents: ((agent: string) => boolean) | undefined;
@@ -31,6 +34,9 @@ export class Rule {
 
   constructor(document: PolicyDocument, expr: Expr | undefined) {
     this.document = document;
+    const { id, reason = "permitted by policy", remedy } = document;
+    this.reason = Object.freeze({ rule: id, message: reason, ...(remedy !== undefined && { remedy }) });
+    this.obligations = document.obligations.map((obligation): Obligation => ({ ...obligation, rule: id }));
     this.matchesTool = compileGlobs(document.tools.map((t) => t.glob));
     this.#roles = document.roles && compileGlobs(document.roles);
     this.#agents = document.agents && compileGlobs(document.agents);

@@ -6,6 +6,7 @@ import type { UpstreamFailure } from "../upstream/peer.ts";
 import type { Reply } from "../upstream/wire.ts";
 import { DENIED_CODE, toolError } from "./deny.ts";
 import type { Life, Outcome } from "./life.ts";
+import { redactResult } from "./oblige.ts";
 import type { Ran } from "./run.ts";
 
 const SERVED_BY = `"_meta":${JSON.stringify({ [ENVELOPE.serverInfo]: IDENTITY })},`;
@@ -29,18 +30,20 @@ export function inspect(life: Life, ran: Ran): Outcome {
   }
 }
 
-function judged(life: Life, reply: Reply, result: Record<string, unknown>, era: "legacy" | "modern", ms: number): Outcome {
+function judged(life: Life, reply: Reply, received: Record<string, unknown>, era: "legacy" | "modern", ms: number): Outcome {
   const { tool, gate, exchange, request, decision } = life;
   if (!tool) throw new Error("inspect before resolve");
-  const shaped = reshape(result, reply, era, exchange.era, tool.wrapsResult);
+  const result = redactResult(life, received);
+  const shaped = reshape(result, result === received ? reply : { message: reply.message }, era, exchange.era, tool.wrapsResult);
   const caps = decision?.obligations.flatMap((o) => (o.kind === "cap" ? [o.resultBytes] : [])) ?? [];
   const limit = Math.min(gate.limits.resultBytes, tool.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
   const text = shaped.text ?? JSON.stringify(shaped.result);
   if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit))
     return blocked(life, "result-too-large", `the result is over ${limit} bytes`, ms, "ask for less: a smaller range, a filter, or a page");
-  const isError = result["isError"] === true;
+  const isError = received["isError"] === true;
   if (request.operation === "tools/call" && tool.checkResult && !isError) {
-    const fault = result["structuredContent"] === undefined ? "it has no structuredContent" : tool.checkResult(result["structuredContent"]);
+    const structured = received["structuredContent"];
+    const fault = structured === undefined ? "it has no structuredContent" : tool.checkResult(structured);
     if (fault) return blocked(life, "invalid-result", `the result does not fit the tool's output schema: ${fault}`, ms);
   }
   life.session.mark(tool.labels);

@@ -39,6 +39,10 @@ export interface Life {
   loopKey: string;
   /** Set by decide. */
   decision: Decision | undefined;
+  /** What goes to the server: as the agent sent it, unless a policy demands a change. */
+  params: Record<string, unknown>;
+  /** False where a policy wants arguments out of sight: the record then has their digest alone. */
+  keepArgs: boolean;
   /** Set by hold: who approved. */
   approver: string | undefined;
 }
@@ -76,6 +80,8 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     facts: undefined,
     loopKey: "",
     decision: undefined,
+    params: request.params,
+    keepArgs: true,
     approver: undefined,
   };
 }

@@ -17,7 +17,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
         policies: decision.policies,
         ...(life.approver !== undefined && { approver: life.approver }),
       },
-      payloads: { args: life.argsText },
+      ...(life.keepArgs && { payloads: { args: life.argsText } }),
     });
     return undefined;
   } catch (error) {

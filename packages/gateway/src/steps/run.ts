@@ -78,9 +78,9 @@ async function open(life: Life): Promise<Running> {
   const allowed = Object.entries(exchange.capabilities).filter(([name]) => callbackAllowed(tool.upstream.config.manifest.callbacks, name));
   const running = new Running(link, {
     method: request.operation,
-    params: exchange.meta ? { ...request.params, _meta: exchange.meta } : request.params,
+    params: exchange.meta ? { ...life.params, _meta: exchange.meta } : life.params,
     timeout,
-    ...(tool.paramHeaders.length > 0 && link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, request.args) }),
+    ...(tool.paramHeaders.length > 0 && link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, life.params["arguments"]) }),
     meta: { capabilities: Object.fromEntries(allowed), ...(logLevel !== undefined && { logLevel }) },
     ...voice,
   });

@@ -1,15 +1,17 @@
-import { elementAt, hasField, missing, optionalElementAt, select, selectOptional } from "./access.ts";
+import { elementAt, missing, optionalElementAt, select, selectOptional } from "./access.ts";
 import { arithmetic, negate, staticDouble, type Arithmetic } from "./arithmetic.ts";
-import { sizeOf, type Expr, type ExprOf } from "./ast.ts";
-import { equal, lookUp, mapSize, order } from "./compare.ts";
+import type { Expr, ExprOf } from "./ast.ts";
+import { equal } from "./compare.ts";
 import type { Environment, Native } from "./env.ts";
-import { Defect, Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
-import { spend, type Code, type Frame } from "./frame.ts";
-import { compileLoop } from "./loop.ts";
-import { macroOf, type Macro } from "./macro.ts";
+import { compileMacro } from "./expand.ts";
+import { Defect, Fault, NO_OVERLOAD } from "./fault.ts";
+import { spend, type Code } from "./frame.ts";
+import type { Compiling, Locals } from "./locals.ts";
+import { macroOf } from "./macro.ts";
+import { callOf, comparison, contains, faulty, logic, widened } from "./operators.ts";
 import { Scope } from "./scope.ts";
 import type { Type } from "./type.ts";
-import { MapValue, Optional, toDouble, type Value } from "./value.ts";
+import { MapValue, Optional, type Value } from "./value.ts";
 
 /** A compiled expression. Immutable; any number of evaluations may run over it. */
 export interface Program {
@@ -19,14 +21,6 @@ export interface Program {
   /** Calls with literal arguments that can only fail, such as an invalid pattern. */
   readonly hopeless: readonly Defect[];
 }
-
-/** Where a local name's value is, and whether it came from JSON as it is. */
-export interface Local {
-  readonly slot: number;
-  readonly json: boolean;
-}
-
-export type Locals = Scope<Local>;
 
 /** Fuel for what is worked out once, while loading. */
 const FOLD_FUEL = 10_000;
@@ -38,18 +32,7 @@ export function compile(expr: Expr, env: Environment, types?: ReadonlyMap<Expr, 
   return { code, slots: compiler.slots, hopeless: compiler.hopeless };
 }
 
-/** Runs a part whose fault may not matter: gives the boolean, or the fault. Only running out of fuel ends everything. */
-export function attempt(code: Code, frame: Frame): boolean | Fault {
-  try {
-    const value = code(frame);
-    return typeof value === "boolean" ? value : NO_OVERLOAD;
-  } catch (error) {
-    if (error instanceof Fault && error !== SPENT) return error;
-    throw error;
-  }
-}
-
-export class Compiler {
+class Compiler implements Compiling {
   slots = 0;
   readonly hopeless: Defect[] = [];
   readonly #env: Environment;
@@ -141,7 +124,6 @@ export class Compiler {
     return this.#types?.get(e)?.kind ?? "dyn";
   }
 
-  /** Whether the value comes out of JSON as it is, so that a whole number may stand for a double. */
   isJson(e: Expr, locals: Locals): boolean {
     if (e.op === "select") return this.isJson(e.of, locals);
     if (e.op === "index") return this.isJson(e.of, locals);
@@ -307,7 +289,7 @@ export class Compiler {
 
   #call(e: ExprOf<"call">, locals: Locals): Code {
     const macro = macroOf(e);
-    if (macro) return this.#macro(macro, locals);
+    if (macro) return compileMacro(this, macro, locals);
     const found = this.#env.functionOf(e, (name) => locals.get(name) !== undefined);
     const args = (found?.member === false ? e.args : [...(e.target ? [e.target] : []), ...e.args]).map((arg) =>
       this.#canonical(arg, locals),
@@ -348,141 +330,5 @@ export class Compiler {
 
   #note(e: Expr, fault: Fault): void {
     this.hopeless.push(new Defect(`this call can only fail: ${fault.message}`, e));
-  }
-
-  #macro(macro: Macro, locals: Locals): Code {
-    switch (macro.kind) {
-      case "has": {
-        const of = this.code(macro.of.of, locals);
-        const { field } = macro.of;
-        return (f) => hasField(of(f), field);
-      }
-      case "bind": {
-        const slot = this.slot();
-        const value = this.code(macro.value, locals);
-        const body = this.code(macro.body, locals.with(macro.name, { slot, json: this.isJson(macro.value, locals) }));
-        return (f) => {
-          f.slots[slot] = value(f);
-          return body(f);
-        };
-      }
-      case "optional": {
-        const slot = this.slot();
-        const of = this.code(macro.of, locals);
-        const body = this.code(macro.body, locals.with(macro.name, { slot, json: false }));
-        return (f) => {
-          const optional = of(f);
-          if (!(optional instanceof Optional)) throw NO_OVERLOAD;
-          if (!optional.present) return Optional.none;
-          f.slots[slot] = optional.value;
-          const value = body(f);
-          if (!macro.flat) return Optional.of(value);
-          if (!(value instanceof Optional)) throw NO_OVERLOAD;
-          return value;
-        };
-      }
-      case "else": {
-        const of = this.code(macro.of, locals);
-        const other = this.code(macro.other, locals);
-        return (f) => {
-          const optional = of(f);
-          if (!(optional instanceof Optional)) throw NO_OVERLOAD;
-          if (optional.present) return macro.wrapped ? optional : optional.value;
-          const value = other(f);
-          if (macro.wrapped && !(value instanceof Optional)) throw NO_OVERLOAD;
-          return value;
-        };
-      }
-      case "loop":
-        return compileLoop(this, macro, locals, 1 + sizeOf(macro.body) + (macro.filter ? sizeOf(macro.filter) : 0));
-      default:
-        return macro satisfies never;
-    }
-  }
-}
-
-function faulty(fault: Fault): Code {
-  return () => {
-    throw fault;
-  };
-}
-
-function widened(code: Code): Code {
-  return (f) => {
-    const value = code(f);
-    return typeof value === "number" ? toDouble(value) : value;
-  };
-}
-
-/** `&&` (until a false) or `||` (until a true): a decisive term outweighs the faults of others, on either side. */
-function logic(terms: readonly Code[], until: boolean): Code {
-  return (f) => {
-    let fault: Fault | undefined;
-    for (const term of terms) {
-      const value = attempt(term, f);
-      if (value === until) return until;
-      if (typeof value !== "boolean") fault ??= value;
-    }
-    if (fault) throw fault;
-    return !until;
-  };
-}
-
-function comparison(operator: "<" | "<=" | ">" | ">=", left: Code, right: Code): Code {
-  // JavaScript compares its numbers as CEL does, NaN included; only other types need more.
-  switch (operator) {
-    case "<":
-      return (f) => {
-        const a = left(f);
-        const b = right(f);
-        return typeof a === "number" && typeof b === "number" ? a < b : order(a, b, f) < 0;
-      };
-    case "<=":
-      return (f) => {
-        const a = left(f);
-        const b = right(f);
-        return typeof a === "number" && typeof b === "number" ? a <= b : order(a, b, f) <= 0;
-      };
-    case ">":
-      return (f) => {
-        const a = left(f);
-        const b = right(f);
-        return typeof a === "number" && typeof b === "number" ? a > b : order(a, b, f) > 0;
-      };
-    case ">=":
-      return (f) => {
-        const a = left(f);
-        const b = right(f);
-        return typeof a === "number" && typeof b === "number" ? a >= b : order(a, b, f) >= 0;
-      };
-    default:
-      return operator satisfies never;
-  }
-}
-
-/** `value in container`. */
-function contains(container: Value, value: Value, frame: Frame): boolean {
-  if (!Array.isArray(container)) {
-    if (mapSize(container) === undefined) throw NO_OVERLOAD;
-    return lookUp(container, value) !== undefined;
-  }
-  spend(frame, container.length);
-  for (const item of container as readonly Value[]) if (equal(item, value, frame)) return true;
-  return false;
-}
-
-function callOf(native: Native, args: readonly Code[]): Code {
-  const [a, b, c] = args as [Code, Code, Code];
-  switch (args.length) {
-    case 0:
-      return (f) => native(f);
-    case 1:
-      return (f) => native(f, a(f));
-    case 2:
-      return (f) => native(f, a(f), b(f));
-    case 3:
-      return (f) => native(f, a(f), b(f), c(f));
-    default:
-      return (f) => native(f, ...args.map((arg) => arg(f)));
   }
 }

@@ -1,14 +1,24 @@
 import { entriesOf, mapSize } from "./compare.ts";
-import { attempt, type Compiler, type Local, type Locals } from "./compile.ts";
-import { Fault, NO_OVERLOAD } from "./fault.ts";
+import { Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
 import { spend, type Code, type Frame } from "./frame.ts";
+import type { Compiling, Local, Locals } from "./locals.ts";
 import type { Macro } from "./macro.ts";
+import { attempt } from "./operators.ts";
 import { MapValue, type Value } from "./value.ts";
 
 /** What a loop goes through: keys are absent for a list, whose keys are its indices. */
 interface Range {
   readonly keys: readonly Value[] | undefined;
   readonly values: readonly Value[];
+}
+
+/** How a loop takes its turns. */
+interface Turns {
+  /** Pays for turn `i` and sets its names. */
+  enter(frame: Frame, range: Range, i: number): void;
+  readonly cost: number;
+  /** The slot of the only name, if there is one name. */
+  readonly slot: number | undefined;
 }
 
 function rangeOf(value: Value, frame: Frame): Range {
@@ -29,7 +39,7 @@ function rangeOf(value: Value, frame: Frame): Range {
  * The code of a macro over a list or a map. Every turn costs `cost`, which covers the body: this is what bounds an
  * evaluation, since nothing else repeats.
  */
-export function compileLoop(compiler: Compiler, macro: Macro & { kind: "loop" }, locals: Locals, cost: number): Code {
+export function compileLoop(compiler: Compiling, macro: Macro & { kind: "loop" }, locals: Locals, cost: number): Code {
   const over = compiler.code(macro.over, locals);
   const json = compiler.isJson(macro.over, locals);
   const slots = macro.names.map(() => compiler.slot());
@@ -54,21 +64,12 @@ export function compileLoop(compiler: Compiler, macro: Macro & { kind: "loop" },
 
   switch (macro.loop) {
     case "all":
-    case "exists": {
-      const until = macro.loop === "exists";
-      return (f) => {
-        const range = rangeOf(over(f), f);
-        let fault: Fault | undefined;
-        for (let i = 0; i < range.values.length; i++) {
-          enter(f, range, i);
-          const value = attempt(body, f);
-          if (value === until) return until;
-          if (typeof value !== "boolean") fault ??= value;
-        }
-        if (fault) throw fault;
-        return !until;
-      };
-    }
+    case "exists":
+      return quantifier(over, body, macro.loop === "exists", {
+        enter,
+        cost,
+        slot: second === undefined ? first : undefined,
+      });
     case "exists_one":
       return (f) => {
         const range = rangeOf(over(f), f);
@@ -131,4 +132,36 @@ function addAll(map: MapValue, entry: Value): void {
   for (const [key, value] of entriesOf(entry)) {
     if (!map.add(key, value)) throw new Fault("duplicate_key", "a map has a key twice");
   }
+}
+
+/** `all` (until a false) and `exists` (until a true): a decisive turn outweighs the faults of others. */
+function quantifier(over: Code, body: Code, until: boolean, turns: Turns): Code {
+  const through = (f: Frame, range: Range): Value => {
+    let fault: Fault | undefined;
+    for (let i = 0; i < range.values.length; i++) {
+      turns.enter(f, range, i);
+      const value = attempt(body, f);
+      if (value === until) return until;
+      if (typeof value !== "boolean") fault ??= value;
+    }
+    if (fault) throw fault;
+    return !until;
+  };
+  const { slot, cost } = turns;
+  return (f) => {
+    const value = over(f);
+    if (slot === undefined || !Array.isArray(value)) return through(f, rangeOf(value, f));
+    // The usual case, one name over a list: the same, with nothing allocated.
+    let fault: Fault | undefined;
+    for (let i = 0; i < value.length; i++) {
+      f.fuel -= cost;
+      if (f.fuel < 0) throw SPENT;
+      f.slots[slot] = value[i] as Value;
+      const outcome = attempt(body, f);
+      if (outcome === until) return until;
+      if (typeof outcome !== "boolean") fault ??= outcome;
+    }
+    if (fault) throw fault;
+    return !until;
+  };
 }

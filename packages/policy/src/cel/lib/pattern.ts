@@ -17,11 +17,12 @@ export function compilePattern(pattern: string): Matcher {
   } catch {
     throw invalid("the pattern is not valid RE2 (it has no lookaround and no backreferences)");
   }
-  const plain = searchOf(pattern) ?? nativeOf(pattern);
-  if (plain) {
+  const search = searchOf(pattern);
+  const native = search ? { test: search, steps: 1 } : nativeOf(pattern);
+  if (native) {
     return (frame, text) => {
-      spend(frame, 1 + (text.length >> 4));
-      return plain(text);
+      spend(frame, 1 + ((text.length * native.steps) >> 4));
+      return native.test(text);
     };
   }
   // The work of a step grows with the program: a large pattern costs more for each character.

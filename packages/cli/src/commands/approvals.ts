@@ -1,0 +1,5 @@
+import { Command } from "commander";
+
+export function approvalsCommand(): Command {
+  return new Command("approvals");
+}

@@ -1,0 +1,5 @@
+import { Command } from "commander";
+
+export function registerCommand(): Command {
+  return new Command("register");
+}

@@ -1,0 +1,5 @@
+import { Command } from "commander";
+
+export function wrapCommand(): Command {
+  return new Command("wrap");
+}
