@@ -29,16 +29,15 @@ function checks() {
     : { passed: 0, failed: 1, note: "did not finish" };
 }
 
-let passed = 0;
-let failures = 0;
-for (const [name, exit, counts] of [
-  ["tests", testsExit, tests()],
-  ["checks", checksExit, checks()],
-]) {
+/** Prints one line and gives its counts. */
+function tell(name, exit, counts) {
   if (exit !== "0" && counts.failed === 0) counts.failed = 1;
   console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed${counts.note && ` (${counts.note})`}`);
-  passed += counts.passed;
-  failures += counts.failed;
+  return counts;
 }
+
+const parts = [tell("tests", testsExit, tests()), tell("checks", checksExit, checks())];
+const passed = parts.reduce((sum, part) => sum + part.passed, 0);
+const failures = parts.reduce((sum, part) => sum + part.failed, 0);
 console.log(`${passed} passed, ${failures} failed`);
 process.exitCode = failures === 0 ? 0 : 1;

@@ -58,9 +58,9 @@ async function main([task, ...given]) {
     if (code > 128) return code;
     if (code !== 0) failed.push(name);
   }
-  const total = Object.keys(LISTS[task]).length;
+  const passed = Object.keys(LISTS[task]).length - failed.length;
   console.log(
-    `\n${task}: ${total - failed.length} passed, ${failed.length} failed${failed.map((name) => ` ${name}`).join(",")}`,
+    `\n${task}: ${passed} passed, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(", ")}` : ""}`,
   );
   return failed.length > 0 ? 1 : 0;
 }
