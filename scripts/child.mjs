@@ -25,10 +25,8 @@ export function runToEnd(command, args, options) {
     const signals = [...FROM_TERMINAL, "SIGTERM"];
     for (const signal of signals) process.on(signal, pass);
     const done = () => signals.forEach((signal) => void process.off(signal, pass));
-    child.once("error", (error) => {
-      done();
-      reject(error);
-    });
+    child.once("error", done);
+    child.once("error", reject);
     child.once("exit", (code, signal) => {
       done();
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));

@@ -3,7 +3,8 @@
 //   node scripts/package.ts --check   check the dependencies, build and lint what would be published
 //   node scripts/package.ts --fix     write the dependencies
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { isBuiltin } from "node:module";
+import { isAbsolute, join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { rolldown } from "rolldown";
@@ -23,9 +24,8 @@ const inStep = JSON.stringify(wanted) === JSON.stringify(pkg.dependencies);
 
 /** Writes dist/ in one step, so that nobody sees half of it. */
 async function build(): Promise<void> {
-  const outside = Object.keys(wanted);
-  const isOutside = (id: string): boolean =>
-    id.startsWith("node:") || outside.some((name) => id === name || id.startsWith(`${name}/`));
+  // What comes from npm stays outside; what is outside and no dependency is a mistake that only an empty folder would show.
+  const isOutside = (id: string): boolean => !id.startsWith(".") && !isAbsolute(id) && !id.startsWith("@callgate/");
   const bundle = await rolldown({
     input: {
       main: join(folder, "src", "main.ts"),
@@ -48,21 +48,28 @@ async function build(): Promise<void> {
       entryFileNames: "[name].js",
       chunkFileNames: "[name]-[hash].js",
     });
-    const stray = output
-      .flatMap((part) =>
-        part.type === "chunk" ? part.imports.filter((id) => !isOutside(id) && !id.endsWith(".js")) : [],
-      )
-      .filter((id) => !id.startsWith("."));
-    if (stray.length > 0) throw new Error(`the bundle imports what is no dependency: ${stray.join(", ")}`);
+    const chunks = output.filter((part) => part.type === "chunk");
+    const own = new Set(chunks.map((chunk) => chunk.fileName));
+    const stray = chunks
+      .flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports])
+      .filter((id) => !own.has(id) && !isBuiltin(id) && !isDependency(id));
+    if (stray.length > 0)
+      throw new Error(
+        `the bundle imports what no package.json names as a dependency: ${[...new Set(stray)].join(", ")}`,
+      );
     const dist = join(folder, "dist");
     rmSync(dist, { recursive: true, force: true });
     renameSync(fresh, dist);
-    const size = output.reduce((sum, part) => sum + (part.type === "chunk" ? part.code.length : 0), 0);
+    const size = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
     console.log(`built packages/cli/dist: ${output.length} files, ${Math.round(size / 1024)} KiB`);
   } finally {
     await bundle.close();
     rmSync(fresh, { recursive: true, force: true });
   }
+}
+
+function isDependency(id: string): boolean {
+  return Object.keys(wanted).some((name) => id === name || id.startsWith(`${name}/`));
 }
 
 async function lint(): Promise<boolean> {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { digestOfJson } from "@callgate/core";
 import { stringify } from "yaml";
+import { pinOf } from "../support/manifest.ts";
 import { type Target, withClient } from "./target.ts";
 
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
@@ -115,12 +115,4 @@ async function manifestOf(upstream: string) {
     callbacks: ["elicitation", "sampling", "roots"],
     logging: true,
   };
-}
-
-/** The digest that a manifest pins: of the definition's members that an agent sees, without the absent ones. */
-function pinOf(tool: object): string {
-  const members = ["name", "title", "description", "inputSchema", "outputSchema", "annotations"];
-  return digestOfJson(
-    Object.fromEntries(Object.entries(tool).filter(([key, value]) => members.includes(key) && value !== undefined)),
-  );
 }

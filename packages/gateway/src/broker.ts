@@ -10,6 +10,7 @@ import { openSigningKey, openStateKey } from "./identity/keys.ts";
 import { TokenVerifier } from "./identity/token.ts";
 import { IDENTITY } from "./identity.ts";
 import { Parking } from "./parking.ts";
+import { pinnedDefinition } from "./pins.ts";
 import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
 import { Session } from "./session.ts";
@@ -77,7 +78,7 @@ export class Broker {
         approvalTimes: config.approvals,
         configDigest: config.digest,
         policies: NOTHING_YET,
-        registry: new Registry(config.naming, log),
+        registry: new Registry(config.naming, log, (server, tool, digest) => pinnedDefinition(config.data, server, tool, digest)),
         budgets: new BudgetBook(config.budgets),
         ledger,
         approvals,

@@ -13,3 +13,6 @@ export function callbackAllowed(allowed: readonly ManifestCallback[], method: st
 export function allowedCapabilities(allowed: readonly ManifestCallback[], declared: ClientCapabilities): ClientCapabilities {
   return Object.fromEntries(Object.entries(declared).filter(([name]) => callbackAllowed(allowed, name)));
 }
+
+/** What a client can be asked in general, where it is not known yet which one will be. */
+export const EVERYTHING: ClientCapabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };

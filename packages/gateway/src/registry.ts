@@ -1,7 +1,8 @@
-import { digestOfJson, isObject, type JsonObject, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import { type Digest, digestOfJson, isObject, type JsonObject, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/pin.ts";
 import type { AccessManifest, Config, ServerConfig, ToolLimits, ToolManifest } from "./config/types.ts";
+import { changedFields } from "./pins.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
 import type { ToolDefinition, Upstream } from "./upstream/upstream.ts";
 import { type Check, compileSchema } from "./validate.ts";
@@ -33,6 +34,9 @@ const OPERATIONS = [
   { kind: "prompts", operation: "prompts/get" },
 ] as const;
 
+/** The definition with this digest that a person accepted, if it was kept. */
+type AcceptedDefinition = (server: string, tool: string, digest: Digest) => ToolDefinition | undefined;
+
 /** What is registered: manifests joined with what the servers offer. Rebuilt for a server whenever its definitions change. */
 export class Registry {
   #naming: Naming;
@@ -41,10 +45,13 @@ export class Registry {
   #all = new Map<string, Registered>();
   /** The last definition that matched its pin, for saying what a drifted one changed. */
   #matched = new Map<string, ToolDefinition>();
+  #accepted: AcceptedDefinition;
 
-  constructor(naming: Naming, log: Logger) {
+  /** `accepted` finds a definition that a person accepted in an earlier run; it is asked only when one has drifted. */
+  constructor(naming: Naming, log: Logger, accepted: AcceptedDefinition = () => undefined) {
     this.#naming = naming;
     this.#log = log;
+    this.#accepted = accepted;
   }
 
   get(qualified: string): Registered | undefined {
@@ -122,11 +129,12 @@ export class Registry {
       const digest = definitionDigest(definition);
       const key = `${config.name}\0${name}`;
       if (digest !== tool.digest) {
-        const changed = this.#difference(key, definition);
+        const before = this.#matched.get(key) ?? this.#accepted(config.name, name, tool.digest);
+        const changed = before ? difference(before, definition) : "";
         const reason = `its definition is not the pinned one${changed ? ` (changed: ${changed})` : ""}`;
         quarantined.set(qualified, { server: config.name, name, reason });
         this.#log.warn(
-          { server: config.name, tool: name, pinned: tool.digest, offered: digest, before: this.#matched.get(key), now: definition },
+          { server: config.name, tool: name, pinned: tool.digest, offered: digest, before, now: definition },
           `tool quarantined: ${reason}; review it and run \`callgate pin --accept ${config.name} ${name}\``,
         );
         continue;
@@ -140,13 +148,12 @@ export class Registry {
       }
     }
   }
+}
 
-  #difference(key: string, now: ToolDefinition): string {
-    const before = this.#matched.get(key);
-    if (!before) return "";
-    const fields = ["title", "description", "inputSchema", "outputSchema", "annotations"];
-    return fields.filter((f) => JSON.stringify(before[f]) !== JSON.stringify(now[f])).join(", ");
-  }
+function difference(before: ToolDefinition, now: ToolDefinition): string {
+  return changedFields(before, now)
+    .map((c) => c.field)
+    .join(", ");
 }
 
 function toolEntry(upstream: Upstream, qualified: string, definition: ToolDefinition, config: ServerConfig, name: string): Registered {

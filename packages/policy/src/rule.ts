@@ -64,10 +64,10 @@ export class Rule {
   }
 
   #compile(expr: Expr, env: Environment): Compiled {
-    const { at } = this.document.when as { at(offset: number): Diagnostic["span"] & object };
+    const { when, span } = this.document;
     const diagnostic = (d: Defect): Diagnostic => ({
       message: d.message,
-      span: at(d.range.start),
+      span: when?.at(d.range.start) ?? span,
       ...(d.help !== undefined && { help: d.help }),
     });
     const checked = check(expr, env);

@@ -3,6 +3,8 @@ import { BOOL, DOUBLE, DYN, INT, NULL, STRING, listOf, mapOf, unionOf, type Fiel
 
 const MAX_DEPTH = 12;
 const MAX_ENUM = 200;
+/** A schema comes from a tool's server, which may be hostile: recursive references must not multiply. */
+const MAX_NODES = 5000;
 
 /**
  * The static type that a JSON Schema gives its values. It MUST NOT be narrower than the schema, but for one thing: an object
@@ -15,13 +17,14 @@ export function typeOfSchema(schema: unknown, name = "args"): Type {
 
 class Reader {
   readonly #root: unknown;
+  #nodes = 0;
 
   constructor(root: unknown) {
     this.#root = root;
   }
 
   read(schema: unknown, name: string, depth: number): Type {
-    if (!isObject(schema) || depth > MAX_DEPTH) return DYN;
+    if (!isObject(schema) || depth > MAX_DEPTH || ++this.#nodes > MAX_NODES) return DYN;
     const referred = typeof schema.$ref === "string" ? this.#resolve(schema.$ref) : undefined;
     if (typeof schema.$ref === "string") return this.read(referred, name, depth + 1);
     if ("const" in schema) return typeOfValues([schema.const]);
@@ -112,7 +115,7 @@ class Reader {
     if (!reference.startsWith("#")) return undefined;
     let at: unknown = this.#root;
     for (const part of reference.slice(1).split("/").slice(1)) {
-      const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
       if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
       at = (at as { readonly [key: string]: unknown })[key];
     }

@@ -1,5 +1,90 @@
 import type { LedgerRecord } from "@callgate/core";
+import { printable } from "@callgate/gateway";
+import { shortText } from "./json.ts";
+import { toolName } from "./records.ts";
 
-export function renderTimeline(records: readonly LedgerRecord[], _payloadsOf: (seq: number) => Readonly<Record<string, string>>): string {
-  return records.map((r) => `${r.seq} ${r.ts} ${r.kind}`).join("\n");
+const LINE = 110;
+
+/**
+ * The story of a session: its calls in the order of their first records (`records` MUST be oldest first), each with what was
+ * decided, by which rules, and how it ended. `payloadsOf` gives a record's payloads, for the arguments. Safe to print.
+ */
+export function renderTimeline(records: readonly LedgerRecord[], payloadsOf: (seq: number) => Readonly<Record<string, string>>): string {
+  const calls = new Map<string, LedgerRecord[]>();
+  for (const record of records) {
+    const key = record.call ?? `record ${record.seq}`;
+    const call = calls.get(key);
+    if (call) call.push(record);
+    else calls.set(key, [record]);
+  }
+  const numbers = new Map([...calls.keys()].map((key, i) => [key, i + 1]));
+  const stories = [...calls.values()].map((call, i) => story(call, i + 1, numbers, payloadsOf));
+  return [head(records, calls.size), "", ...stories].join("\n");
+}
+
+function head(records: readonly LedgerRecord[], calls: number): string {
+  const [first] = records;
+  const last = records.at(-1);
+  if (!first || !last) return "no records";
+  const count = (kind: LedgerRecord["kind"]): number => records.filter((r) => r.kind === kind).length;
+  const who = [first.session === undefined ? "" : `session ${first.session}`, first.agent === undefined ? "" : `agent ${first.agent}`, first.user === undefined ? "" : `for ${first.user}`];
+  const numbers = [`${calls} ${calls === 1 ? "call" : "calls"}`, `${count("intent")} run`, `${count("denial")} denied`];
+  return printable([...who.filter((w) => w !== ""), `${first.ts} to ${last.ts}`, numbers.join(", ")].join(" · "));
+}
+
+function story(call: readonly LedgerRecord[], number: number, numbers: ReadonlyMap<string, number>, payloadsOf: (seq: number) => Readonly<Record<string, string>>): string {
+  const [first] = call as readonly [LedgerRecord, ...LedgerRecord[]];
+  const withArgs = call.find((r) => r.args !== undefined && (r.kind === "intent" || r.kind === "denial"));
+  const args = withArgs ? payloadsOf(withArgs.seq)["args"] : undefined;
+  const parent = first.parent === undefined ? undefined : numbers.get(first.parent);
+  const title = [first.tool ? toolName(first) : first.kind, args ?? "", parent === undefined ? "" : `(goes on from ${parent})`].filter((t) => t !== "").join(" ");
+  const pad = " ".repeat(19);
+  const seqs = call.length === 1 ? `#${first.seq}` : `#${first.seq}-${(call.at(-1) as LedgerRecord).seq}`;
+  const steps = call.map((r) => printable(stepOf(r))).filter((s) => s !== "");
+  return [`${String(number).padStart(4)}  ${first.ts.slice(11, 23)} ${shortText(title, LINE)}`, ...wrap([...steps, seqs], LINE).map((line) => `${pad}${line}`)].join("\n");
+}
+
+/** Steps on lines of their own width, joined by arrows; the record numbers come last. */
+function wrap(steps: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const [i, step] of steps.entries()) {
+    const last = lines.at(-1);
+    const joint = i === steps.length - 1 ? "  " : " -> ";
+    if (last !== undefined && last.length + joint.length + step.length <= width) lines[lines.length - 1] = last + joint + step;
+    else lines.push(lines.length === 0 ? step : `${i === steps.length - 1 ? "" : "-> "}${step}`);
+  }
+  return lines;
+}
+
+/** What a record adds to the story of its call. */
+function stepOf(record: LedgerRecord): string {
+  const { kind, decision, error, status, ms, detail } = record;
+  const rules = decision && decision.rules.length > 0 ? ` by ${decision.rules.join(", ")}` : "";
+  switch (kind) {
+    case "intent":
+      return `allowed${rules}`;
+    case "denial":
+      return `DENIED${rules}: ${error?.message ?? "no reason recorded"}`;
+    case "approval":
+      return approvalStep(String(detail?.["state"]), rules, decision?.approver);
+    case "callback":
+      return `the server asked for ${String(detail?.["method"])}${status === "ok" ? "" : " and got no answer"}`;
+    case "outcome": {
+      const time = ms === undefined ? "" : ` in ${ms} ms`;
+      return status === "ok" ? `ok${time}` : `${status ?? "ended"}${time}${error ? `: ${error.code}: ${error.message}` : ""}`;
+    }
+    default:
+      return kind;
+  }
+}
+
+function approvalStep(state: string, rules: string, by: string | undefined): string {
+  switch (state) {
+    case "asked":
+      return `held${rules}`;
+    case "unanswered":
+      return "nobody answered";
+    default:
+      return `${state === "denied" ? "REFUSED" : state}${by === undefined ? "" : ` by ${by}`}`;
+  }
 }

@@ -4,6 +4,7 @@ import { toNodeHandler } from "@modelcontextprotocol/node";
 import { type AuthInfo, createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
 import type { Logger } from "pino";
 import type { Broker } from "../broker.ts";
+import { EVERYTHING } from "../callbacks.ts";
 import type { Exchange } from "../exchange.ts";
 import { RELAYED } from "../relay.ts";
 import type { Session } from "../session.ts";
@@ -18,7 +19,6 @@ import { EventStream } from "./sse.ts";
 
 /** MCP 2026-07-28, SEP-2243: the headers and the body disagree. */
 const HEADER_MISMATCH = -32020;
-const EVERYTHING = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
 
 interface Principal {
   readonly handler: McpHttpHandler;
@@ -114,7 +114,10 @@ export class ModernFace {
       capabilities: EVERYTHING,
       onRequest: () => Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" })),
       onNotification: (method, params) => {
-        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string") this.#principalOf(grant).handler.notify.resourceUpdated(params["uri"]);
+        const { notify } = this.#principalOf(grant).handler;
+        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string") notify.resourceUpdated(params["uri"]);
+        else if (method === "notifications/resources/list_changed") notify.resourcesChanged();
+        else if (method === "notifications/prompts/list_changed") notify.promptsChanged();
       },
     };
   }

@@ -1,14 +1,19 @@
 import type { Server } from "@modelcontextprotocol/server";
+import { EVERYTHING } from "../callbacks.ts";
 import type { LinkOwner } from "../upstream/link.ts";
 import { WIRE_CODES } from "../upstream/message.ts";
 import { RefusedRequest } from "../upstream/peer.ts";
 import { ANYTHING, ASK_MS } from "./agent-server.ts";
 
 /** Notifications from a server that belong to no call and that an agent may get. */
-const PASSED_ON = new Set(["notifications/message", "notifications/resources/updated", "notifications/elicitation/complete"]);
-
-/** What a client can be asked in general, for a link that is opened before it is known which questions come (stateless era). */
-const EVERYTHING = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
+const PASSED_ON = new Set([
+  "notifications/message",
+  "notifications/resources/updated",
+  "notifications/elicitation/complete",
+  // These lists are asked of the session's own link, so what changed there concerns this session alone.
+  "notifications/resources/list_changed",
+  "notifications/prompts/list_changed",
+]);
 
 /** The client behind an SDK server instance, as the owner of upstream links. */
 export function sessionOwner(server: () => Server | undefined, name: string): LinkOwner {

@@ -1,6 +1,6 @@
 import { isObject, messageOf } from "@callgate/core";
 import type { Logger } from "pino";
-import { allowedCapabilities, callbackAllowed } from "../callbacks.ts";
+import { allowedCapabilities, callbackAllowed, EVERYTHING } from "../callbacks.ts";
 import { childEnv, revealAll, type ServerConfig } from "../config/index.ts";
 import { type Identity, type Negotiated, shakeHands } from "./handshake.ts";
 import { openHttpWire } from "./http.ts";
@@ -134,7 +134,8 @@ export class Upstream {
   async #openControl(): Promise<void> {
     const owner: LinkOwner = {
       name: `control of ${this.name}`,
-      capabilities: {},
+      // Some servers offer a tool only to a client that can answer what it asks: it must be listed to be pinned and called at all.
+      capabilities: allowedCapabilities(this.config.manifest.callbacks, EVERYTHING),
       onRequest: () =>
         Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" })),
       onNotification: (method, params) => void this.#changed(method, params),

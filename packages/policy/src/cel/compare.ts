@@ -70,7 +70,7 @@ function sameList(a: readonly Value[], b: readonly Value[], frame: Frame): boole
 function sameMap(a: Value, b: Value, frame: Frame): boolean {
   const size = mapSize(a);
   if (size === undefined || size !== mapSize(b)) return false;
-  spend(frame, size);
+  spend(frame, 8 * size);
   for (const [key, value] of entriesOf(a)) {
     const other = lookUp(b, key);
     if (other === undefined || !equal(value, other, frame)) return false;
@@ -88,10 +88,12 @@ export function mapSize(map: unknown): number | undefined {
 }
 
 /** A map's entries. An object's property that is undefined is not one. */
-export function* entriesOf(map: Value): Iterable<readonly [Value, Value]> {
-  if (map instanceof MapValue) yield* map.entries();
-  else if (isJsonMap(map))
-    for (const key of Object.keys(map)) if (map[key] !== undefined) yield [key, map[key] as Value];
+export function entriesOf(map: Value): Iterable<readonly [Value, Value]> {
+  if (map instanceof MapValue) return map.entries();
+  const entries: [Value, Value][] = [];
+  if (!isJsonMap(map)) return entries;
+  for (const key of Object.keys(map)) if (map[key] !== undefined) entries.push([key, map[key] as Value]);
+  return entries;
 }
 
 /** The value under a key, or undefined if there is none. Reads own properties alone. */
@@ -138,4 +140,12 @@ function rank(unit: number): number {
 function orderBytes(a: Uint8Array, b: Uint8Array, frame: Frame): number {
   spend(frame, Math.min(a.length, b.length) >> 6);
   return Buffer.compare(a, b);
+}
+
+/** Sorts a copy by keys of one ordered type. */
+export function sortBy(items: readonly Value[], keys: readonly Value[], frame: Frame): Value[] {
+  spend(frame, items.length * Math.ceil(Math.log2(items.length + 2)));
+  const positions = items.map((_, i) => i);
+  positions.sort((x, y) => order(keys[x] as Value, keys[y] as Value, frame) || 0);
+  return positions.map((i) => items[i] as Value);
 }

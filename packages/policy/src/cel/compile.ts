@@ -124,6 +124,14 @@ class Compiler implements Compiling {
     return this.#types?.get(e)?.kind ?? "dyn";
   }
 
+  /** Whether a number that the expression gives is a double, if it gives a number. */
+  #isDouble(e: Expr): boolean {
+    const type = this.#types?.get(e);
+    if (type?.kind !== "union") return type?.kind === "double";
+    const kinds = type.of.map((member) => member.kind);
+    return kinds.includes("double") && !kinds.includes("int") && !kinds.includes("dyn");
+  }
+
   isJson(e: Expr, locals: Locals): boolean {
     if (e.op === "select") return this.isJson(e.of, locals);
     if (e.op === "index") return this.isJson(e.of, locals);
@@ -134,8 +142,7 @@ class Compiler implements Compiling {
   /** The code of a value that leaves the reach of its static type: a JSON number that is a double becomes one. */
   #canonical(e: Expr, locals: Locals): Code {
     const code = this.code(e, locals);
-    if (this.#kind(e) !== "double" || !this.isJson(e, locals)) return code;
-    return widened(code);
+    return this.#isDouble(e) && this.isJson(e, locals) ? widened(code) : code;
   }
 
   #ident(e: ExprOf<"ident">, locals: Locals): Code {
@@ -273,17 +280,16 @@ class Compiler implements Compiling {
   }
 
   #arithmetic(e: ExprOf<"binary">, op: Arithmetic, left: Code, right: Code, locals: Locals): Code {
-    const [leftKind, rightKind] = [this.#kind(e.left), this.#kind(e.right)];
-    if (leftKind === "double" && rightKind === "double") return (f) => staticDouble(op, left(f), right(f));
+    if (this.#kind(e.left) === "double" && this.#kind(e.right) === "double") {
+      return (f) => staticDouble(op, left(f), right(f));
+    }
     // A number from JSON takes the type of a partner that is a double for sure.
-    const a =
-      (leftKind === "double" || (leftKind === "dyn" && rightKind === "double")) && this.isJson(e.left, locals)
-        ? widened(left)
-        : left;
-    const b =
-      (rightKind === "double" || (rightKind === "dyn" && leftKind === "double")) && this.isJson(e.right, locals)
-        ? widened(right)
-        : right;
+    const widen = (side: Expr, partner: Expr, code: Code): Code => {
+      const double = this.#isDouble(side) || (this.#kind(side) === "dyn" && this.#kind(partner) === "double");
+      return double && this.isJson(side, locals) ? widened(code) : code;
+    };
+    const a = widen(e.left, e.right, left);
+    const b = widen(e.right, e.left, right);
     return (f) => arithmetic(op, a(f), b(f), f);
   }
 

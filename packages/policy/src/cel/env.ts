@@ -7,7 +7,7 @@ import { TypeValue, type Value } from "./value.ts";
 export interface Variable {
   readonly name: string;
   readonly type: Type;
-  /** Reads it from the frame's facts; undefined if it is not bound. MUST NOT throw. */
+  /** Reads it from the frame's facts; undefined if it is not bound. MUST NOT throw but a Fault. */
   read(facts: unknown): Value | undefined;
 }
 
@@ -98,6 +98,7 @@ const TYPE_NAMES: ReadonlyMap<string, string> = new Map([
   ["google.protobuf.Duration", "google.protobuf.Duration"],
   ["net.IP", "net.IP"],
   ["net.CIDR", "net.CIDR"],
+  ["net.URL", "net.URL"],
 ]);
 
 /** What a name stands for. */

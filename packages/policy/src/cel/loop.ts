@@ -1,4 +1,4 @@
-import { entriesOf, mapSize } from "./compare.ts";
+import { entriesOf, mapSize, sortBy } from "./compare.ts";
 import { Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
 import { spend, type Code, type Frame } from "./frame.ts";
 import type { Compiling, Local, Locals } from "./locals.ts";
@@ -70,6 +70,16 @@ export function compileLoop(compiler: Compiling, macro: Macro & { kind: "loop" }
         cost,
         slot: second === undefined ? first : undefined,
       });
+    case "sortBy":
+      return (f) => {
+        const range = rangeOf(over(f), f);
+        if (range.keys) throw NO_OVERLOAD;
+        const keys = range.values.map((_, i) => {
+          enter(f, range, i);
+          return body(f);
+        });
+        return sortBy(range.values, keys, f);
+      };
     case "exists_one":
       return (f) => {
         const range = rangeOf(over(f), f);

@@ -10,7 +10,8 @@ export type LoopKind =
   | "filter"
   | "transformList"
   | "transformMap"
-  | "transformMapEntry";
+  | "transformMapEntry"
+  | "sortBy";
 
 /** What a call stands for if it is a macro: its own kind of evaluation, with names of its own. */
 export type Macro =
@@ -56,6 +57,7 @@ export function macroOf(call: ExprOf<"call">): Macro | undefined {
     case "exists_one/2":
     case "existsOne/2":
     case "filter/2":
+    case "sortBy/2":
     case "map/2":
       return { kind: "loop", loop: loopOf(name), over: target, names: [nameOf(first)], body: second };
     case "map/3":

@@ -65,9 +65,18 @@ export function unionOf(types: readonly Type[]): Type {
   const flat: Type[] = [];
   for (const type of types.flatMap((t) => (t.kind === "union" ? t.of : [t]))) {
     if (type.kind === "dyn") return DYN;
-    if (!flat.some((known) => typeText(known) === typeText(type))) flat.push(type);
+    const text = type.kind === "string" ? flat.findIndex((known) => known.kind === "string") : -1;
+    if (text >= 0) flat[text] = eitherString(flat[text] as StringType, type as StringType);
+    else if (!flat.some((known) => sameType(known, type))) flat.push(type);
   }
   return flat.length === 1 ? (flat[0] as Type) : { kind: "union", of: flat };
+}
+
+type StringType = Type & { readonly kind: "string" };
+
+/** The strings that are of one type or the other. */
+export function eitherString(a: StringType, b: StringType): Type {
+  return a.values && b.values ? { kind: "string", values: [...new Set([...a.values, ...b.values])] } : STRING;
 }
 
 /** A type as people write it. */
@@ -90,6 +99,39 @@ export function typeText(type: Type): string {
       return type.name;
     default:
       return type.kind;
+  }
+}
+
+/** A type with its article, for messages. */
+export function phrase(type: Type): string {
+  const text = typeText(type);
+  if (text === "dyn") return "a value of unknown type";
+  return `${/^[aeio]/.test(text) ? "an" : "a"} ${text}`;
+}
+
+/** Whether two types are the same in every part. Objects are only if they are one. */
+export function sameType(a: Type, b: Type): boolean {
+  if (a === b) return true;
+  if (a.kind !== b.kind || a.kind === "object") return false;
+  const [x, y] = [partsOf(a), partsOf(b)];
+  return typeText(a) === typeText(b) && x.length === y.length && x.every((part, i) => sameType(part, y[i] as Type));
+}
+
+/** The types that a type is made of, the fields of objects apart. */
+export function partsOf(type: Type): readonly Type[] {
+  switch (type.kind) {
+    case "list":
+    case "optional":
+    case "type":
+      return [type.of];
+    case "union":
+      return type.of;
+    case "map":
+      return [type.key, type.value];
+    case "opaque":
+      return type.params;
+    default:
+      return [];
   }
 }
 

@@ -1,8 +1,10 @@
-import { DYN, STRING, unionOf, type Type } from "./type.ts";
+import { DYN, STRING, eitherString, partsOf, unionOf, type Type } from "./type.ts";
 
 /** Works out type parameters: which types may stand where others are wanted. */
 export class Unifier {
-  #bound = new Map<string, Type>();
+  readonly #bound = new Map<string, Type>();
+  /** What each binding replaced, so that a failed trial can be undone. */
+  readonly #log: { readonly name: string; readonly before: Type | undefined }[] = [];
   #fresh = 0;
 
   /** A parameter that nothing else has. */
@@ -26,10 +28,19 @@ export class Unifier {
 
   /** Runs a trial; what it bound stays only if it succeeds. */
   attempt(trial: () => boolean): boolean {
-    const before = new Map(this.#bound);
+    const mark = this.#log.length;
     if (trial()) return true;
-    this.#bound = before;
+    while (this.#log.length > mark) {
+      const { name, before } = this.#log.pop() as { name: string; before: Type | undefined };
+      if (before) this.#bound.set(name, before);
+      else this.#bound.delete(name);
+    }
     return false;
+  }
+
+  #bind(name: string, type: Type): void {
+    this.#log.push({ name, before: this.#bound.get(name) });
+    this.#bound.set(name, type);
   }
 
   /** Whether a value of type `from` may stand where `to` is wanted; binds parameters on either side. */
@@ -81,11 +92,11 @@ export class Unifier {
       if (type.kind === "param" && bound.kind === "param" && bound.name === type.name) return "yes";
       if (!this.assignable(type, bound)) return "no";
       const general = this.mostGeneral(type, bound);
-      if (!this.#occurs(param.name, general)) this.#bound.set(param.name, general);
+      if (!this.#occurs(param.name, general)) this.#bind(param.name, general);
       return "yes";
     }
     if (this.#occurs(param.name, type)) return "free";
-    this.#bound.set(param.name, type);
+    this.#bind(param.name, type);
     return "yes";
   }
 
@@ -100,6 +111,7 @@ export class Unifier {
 
   /** Of two types that fit each other, the one that says less. */
   mostGeneral(a: Type, b: Type): Type {
+    if (a.kind === "string" && b.kind === "string") return eitherString(a, b);
     return this.#saysLess(a, b) ? a : b;
   }
 
@@ -138,21 +150,6 @@ export function fieldsType(object: Type & { kind: "object" }): Type {
   if (object.rest) types.push(object.rest);
   const union = unionOf(types);
   return union.kind === "union" ? DYN : union;
-}
-
-function partsOf(type: Type): readonly Type[] {
-  switch (type.kind) {
-    case "list":
-    case "optional":
-    case "type":
-      return [type.of];
-    case "map":
-      return [type.key, type.value];
-    case "opaque":
-      return type.params;
-    default:
-      return [];
-  }
 }
 
 function mapParts(type: Type, walk: (type: Type) => Type): Type {

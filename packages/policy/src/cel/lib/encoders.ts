@@ -1,4 +1,4 @@
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, invalid } from "../fault.ts";
 import { spend } from "../frame.ts";
 import { text } from "./standard.ts";

@@ -1,9 +1,11 @@
 import { LibraryBuilder, type Library } from "../env.ts";
 import { addEncoders } from "./encoders.ts";
+import { addHosts } from "./host.ts";
 import { addLists } from "./lists.ts";
 import { addMath } from "./math.ts";
 import { addNetwork } from "./network.ts";
 import { addOptional } from "./optional.ts";
+import { addPaths } from "./path.ts";
 import { addStandard } from "./standard.ts";
 import { addStrings } from "./strings.ts";
 
@@ -16,6 +18,8 @@ function build(): Library {
   addOptional(lib);
   addEncoders(lib);
   addNetwork(lib);
+  addHosts(lib);
+  addPaths(lib);
   return lib.functions;
 }
 

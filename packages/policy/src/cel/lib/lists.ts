@@ -1,5 +1,5 @@
-import { equal, order } from "../compare.ts";
-import { LibraryBuilder } from "../env.ts";
+import { equal, sortBy } from "../compare.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { Fault, invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import { Optional, type Value } from "../value.ts";
@@ -22,8 +22,15 @@ function distinct(frame: Frame, value: Value): Value {
 function flatten(frame: Frame, value: Value, depth?: Value): Value {
   const levels = depth === undefined ? 1 : integer(depth);
   if (levels < 0 || levels > 100) throw invalid("the depth to flatten is out of range");
-  const flat = (list(value) as unknown[]).flat(levels) as Value[];
-  spend(frame, list(value).length + flat.length);
+  const flat: Value[] = [];
+  const add = (items: readonly Value[], left: number): void => {
+    spend(frame, items.length);
+    for (const item of items) {
+      if (left > 0 && Array.isArray(item)) add(item as readonly Value[], left - 1);
+      else flat.push(item);
+    }
+  };
+  add(list(value), levels);
   return flat;
 }
 
@@ -33,14 +40,6 @@ function slice(frame: Frame, value: Value, from: Value, to: Value): Value {
   if (start < 0 || end > items.length || start > end) throw new Fault("out_of_range", "a slice is out of range");
   spend(frame, end - start);
   return items.slice(start, end);
-}
-
-/** Sorts a copy by keys of one ordered type. */
-export function sortBy(items: readonly Value[], keys: readonly Value[], frame: Frame): Value[] {
-  spend(frame, items.length * Math.ceil(Math.log2(items.length + 2)));
-  const positions = items.map((_, i) => i);
-  positions.sort((x, y) => order(keys[x] as Value, keys[y] as Value, frame) || 0);
-  return positions.map((i) => items[i] as Value);
 }
 
 /** The lists and sets extensions. */

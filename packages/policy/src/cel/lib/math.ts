@@ -1,5 +1,5 @@
 import { order } from "../compare.ts";
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, OVERFLOW, invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import { INT_MIN, Uint, checkedInt, doubleOf, isInt, numericOf, toDouble, toInt, type Value } from "../value.ts";

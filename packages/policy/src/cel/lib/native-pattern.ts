@@ -1,6 +1,6 @@
 // One atom and its quantifier: a class without escapes that differ, an escaped or plain character, or a dot.
 const ATOM =
-  /(\[\^?(?:[^\]\\[]|\\[\\\-\]\[^./+*?()dw])+\]|\\[dw]|\\[.\-/+*?()[\]{}^$|\\]|[^\\^$.|?*+()[\]{}]|\.)(\*|\+|\?|\{\d{1,3}\})?/y;
+  /(\[\^?(?:[^\]\\[]|\\[\\\-\][^./+*?()dw])+\]|\\[dw]|\\[.\-/+*?()[\]{}^$|\\]|[^\\^$.|?*+()[\]{}]|\.)(\*|\+|\?|\{\d{1,3}\})?/y;
 const MAX_OPTIONAL = 3;
 const MAX_TAIL = 32;
 
@@ -38,8 +38,18 @@ export function nativeOf(pattern: string): NativePattern | undefined {
     at += whole.length;
   }
   if (unbounded > 1 || optional > MAX_OPTIONAL || tail > MAX_TAIL) return undefined;
-  const native = new RegExp(source + pattern.slice(end), "u");
+  const native = compiled(source + pattern.slice(end));
+  if (!native) return undefined;
   return { test: (text) => native.test(text), steps: (1 + tail) << optional };
+}
+
+/** A range such as `[\w-z]` is one for RE2 alone. */
+function compiled(source: string): RegExp | undefined {
+  try {
+    return new RegExp(source, "u");
+  } catch {
+    return undefined;
+  }
 }
 
 /** With the `u` flag JavaScript wants syntax characters inside a class escaped, and others not. */

@@ -1,5 +1,6 @@
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, invalid, type Fault } from "../fault.ts";
+import { spend, type Frame } from "../frame.ts";
 import { Opaque, type Value } from "../value.ts";
 import { text } from "./standard.ts";
 
@@ -182,14 +183,24 @@ function isGlobalUnicast(ip: Ip): boolean {
   );
 }
 
+/** The argument as a text that is about to be read as an address, which is some work. */
+function paid(frame: Frame, value: Value): string {
+  spend(frame, 30);
+  return text(value);
+}
+
 /** The network extension: `ip`, `cidr` and what they can tell. */
 export function addNetwork(lib: LibraryBuilder): void {
-  lib.add("ip", { global: ["string -> net.IP"], member: ["net.CIDR -> net.IP"] }, (_, value) =>
-    value instanceof Cidr ? value.ip : parseIp(text(value)),
+  lib.add("ip", { global: ["string -> net.IP"], member: ["net.CIDR -> net.IP"] }, (frame, value) =>
+    value instanceof Cidr ? value.ip : parseIp(paid(frame, value)),
   );
-  lib.add("cidr", { global: ["string -> net.CIDR"] }, (_, value) => parseCidr(text(value)));
-  lib.add("isIP", { global: ["string -> bool"] }, (_, value) => isIp(text(value)));
-  lib.add("ip.isCanonical", { global: ["string -> bool"] }, (_, value) => parseIp(text(value)).toText() === value);
+  lib.add("cidr", { global: ["string -> net.CIDR"] }, (frame, value) => parseCidr(paid(frame, value)));
+  lib.add("isIP", { global: ["string -> bool"] }, (frame, value) => isIp(paid(frame, value)));
+  lib.add(
+    "ip.isCanonical",
+    { global: ["string -> bool"] },
+    (frame, value) => parseIp(paid(frame, value)).toText() === value,
+  );
   lib.add("family", { member: ["net.IP -> int"] }, (_, value) => ipOf(value).family);
   lib.add("isUnspecified", { member: ["net.IP -> bool"] }, (_, value) => isUnspecified(ipOf(value)));
   lib.add("isLoopback", { member: ["net.IP -> bool"] }, (_, value) => within(ipOf(value), RANGES.loopback));
@@ -199,16 +210,20 @@ export function addNetwork(lib: LibraryBuilder): void {
   );
   lib.add("isLinkLocalMulticast", { member: ["net.IP -> bool"] }, (_, value) => isLinkLocalMulticast(ipOf(value)));
   lib.add("isGlobalUnicast", { member: ["net.IP -> bool"] }, (_, value) => isGlobalUnicast(ipOf(value)));
-  lib.add("containsIP", { member: ["net.CIDR, net.IP -> bool", "net.CIDR, string -> bool"] }, (_, range, value) => {
-    const ip = typeof value === "string" ? parseIp(value) : ipOf(value);
+  lib.add("containsIP", { member: ["net.CIDR, net.IP -> bool", "net.CIDR, string -> bool"] }, (frame, range, value) => {
+    const ip = typeof value === "string" ? parseIp(paid(frame, value)) : ipOf(value);
     // An IPv4 address in IPv6 clothes reaches the same host, and must not slip past an IPv4 range.
     const address = cidrOf(range).ip.family === 4 ? ip.unmapped() : ip;
     return cidrOf(range).contains(address, address.family === 4 ? 32 : 128);
   });
-  lib.add("containsCIDR", { member: ["net.CIDR, net.CIDR -> bool", "net.CIDR, string -> bool"] }, (_, range, value) => {
-    const inner = typeof value === "string" ? parseCidr(value) : cidrOf(value);
-    return cidrOf(range).contains(inner.ip, inner.prefix);
-  });
+  lib.add(
+    "containsCIDR",
+    { member: ["net.CIDR, net.CIDR -> bool", "net.CIDR, string -> bool"] },
+    (frame, range, value) => {
+      const inner = typeof value === "string" ? parseCidr(paid(frame, value)) : cidrOf(value);
+      return cidrOf(range).contains(inner.ip, inner.prefix);
+    },
+  );
   lib.add("masked", { member: ["net.CIDR -> net.CIDR"] }, (_, value) => cidrOf(value).masked());
   lib.add("prefixLength", { member: ["net.CIDR -> int"] }, (_, value) => cidrOf(value).prefix);
 }

@@ -1,5 +1,5 @@
 import { mapSize } from "../compare.ts";
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, invalid } from "../fault.ts";
 import { Double, Duration, Optional, Timestamp, Uint, type Value } from "../value.ts";
 

@@ -1,4 +1,4 @@
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { NO_OVERLOAD, OVERFLOW, invalid } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import { mapSize } from "../compare.ts";
@@ -210,7 +210,19 @@ export function addStandard(lib: LibraryBuilder): void {
     toDoubleValue,
   );
   lib.add("bool", { global: ["bool -> bool", "string -> bool"] }, toBoolValue);
-  const printable = ["string", "bool", "int", "uint", "double", "bytes", "timestamp", "duration", "net.IP", "net.CIDR"];
+  const printable = [
+    "string",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "bytes",
+    "timestamp",
+    "duration",
+    "net.IP",
+    "net.CIDR",
+    "net.URL",
+  ];
   lib.add("string", { global: printable.map((type) => `${type} -> string`) }, toStringValue);
   lib.add("bytes", { global: ["bytes -> bytes", "string -> bytes"] }, (frame, value) => {
     if (value instanceof Uint8Array) return value;
@@ -232,7 +244,7 @@ export function addStandard(lib: LibraryBuilder): void {
   lib.add("startsWith", { member: ["string, string -> bool"] }, (_, a, b) => text(a).startsWith(text(b)));
   lib.add("endsWith", { member: ["string, string -> bool"] }, (_, a, b) => text(a).endsWith(text(b)));
   lib.add("contains", { member: ["string, string -> bool"] }, (frame, a, b) => {
-    spend(frame, text(a).length >> 5);
+    spend(frame, text(a).length >> 4);
     return (a as string).includes(text(b));
   });
   lib.add("matches", { member: ["string, string -> bool"], global: ["string, string -> bool"] }, (frame, a, b) => {

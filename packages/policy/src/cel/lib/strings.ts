@@ -1,4 +1,4 @@
-import { LibraryBuilder } from "../env.ts";
+import type { LibraryBuilder } from "../env.ts";
 import { Fault, NO_OVERLOAD } from "../fault.ts";
 import { spend, type Frame } from "../frame.ts";
 import type { Value } from "../value.ts";
@@ -15,7 +15,7 @@ function outOfRange(index: number): Fault {
 
 /** The pieces of a string that positions count: its code points. */
 function points(value: string, frame: Frame): string | readonly string[] {
-  spend(frame, value.length >> 5);
+  spend(frame, value.length >> 4);
   if (!isWide(value)) return value;
   spend(frame, value.length);
   return Array.from(value);
@@ -58,27 +58,34 @@ function substring(frame: Frame, value: Value, from: Value, to?: Value): Value {
 }
 
 function replace(frame: Frame, value: Value, from: Value, to: Value, limit?: Value): Value {
-  const parts = split(
-    frame,
-    value,
-    from,
-    limit === undefined ? undefined : integer(limit) < 0 ? limit : integer(limit) + 1,
-  ) as string[];
-  const added = (parts.length - 1) * text(to).length;
-  spend(frame, (text(value).length + added) >> 5);
+  const count = limit === undefined ? -1 : integer(limit);
+  const parts = cut(frame, text(value), text(from), count < 0 ? -1 : count + 1);
+  spend(frame, ((parts.length - 1) * text(to).length) >> 4);
   return parts.join(to as string);
 }
 
 function split(frame: Frame, value: Value, separator: Value, limit?: Value): Value {
   const count = limit === undefined ? -1 : integer(limit);
-  const [whole, between] = [text(value), text(separator)];
-  spend(frame, whole.length >> 5);
-  if (count === 0) return [];
-  if (count === 1) return [whole];
-  const all = between === "" ? Array.from(whole) : whole.split(between);
-  spend(frame, all.length);
-  if (count < 0 || all.length <= count) return all;
-  return [...all.slice(0, count - 1), all.slice(count - 1).join(between)];
+  return cut(frame, text(value), text(separator), count);
+}
+
+/** Cuts a text at a separator into at most `limit` parts, the last of which is the rest; every part costs as it is made. */
+function cut(frame: Frame, whole: string, separator: string, limit: number): string[] {
+  spend(frame, whole.length >> 4);
+  if (limit === 0) return [];
+  const parts: string[] = [];
+  let at = 0;
+  while (limit < 0 || parts.length < limit - 1) {
+    // An empty separator cuts between characters, not between the halves of one.
+    const wide = separator === "" && (whole.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+    const next = separator === "" ? at + wide : whole.indexOf(separator, at);
+    if (next < 0 || (separator === "" && next >= whole.length)) break;
+    spend(frame, 1);
+    parts.push(whole.slice(at, next));
+    at = next + separator.length;
+  }
+  if (separator !== "" || at < whole.length) parts.push(whole.slice(at));
+  return parts;
 }
 
 function join(frame: Frame, value: Value, separator?: Value): Value {

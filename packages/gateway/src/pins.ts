@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { canonicalJson, type Digest, isObject } from "@callgate/core";
+import { type Definition, definitionDigest } from "./config/pin.ts";
+import { writeAtomically } from "./setup/files.ts";
+
+/** Where the accepted definitions of a server are kept: `<data>/pins/<server>.json`, a mapping of tools to definitions. */
+function pinsFile(data: string, server: string): string {
+  return join(data, "pins", `${server}.json`);
+}
+
+/**
+ * The definition that a person accepted, for showing what a drifted one changed. It decides nothing: the digest in the
+ * manifest does, and a stored definition that does not have that digest is not given.
+ */
+export function pinnedDefinition(data: string, server: string, tool: string, digest: Digest): Definition | undefined {
+  let text: string;
+  try {
+    text = readFileSync(pinsFile(data, server), "utf8");
+  } catch {
+    return undefined;
+  }
+  const definition = parsePins(text).get(tool);
+  return definition && definitionDigest(definition) === digest ? definition : undefined;
+}
+
+/** Keeps definitions that a person has accepted, beside those that are kept already. */
+export async function keepDefinitions(data: string, server: string, definitions: readonly Definition[]): Promise<void> {
+  if (definitions.length === 0) return;
+  const file = pinsFile(data, server);
+  const kept = parsePins(await readFile(file, "utf8").catch(() => "{}"));
+  for (const definition of definitions) kept.set(definition.name, definition);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeAtomically(file, `${JSON.stringify({ tools: Object.fromEntries(kept) }, null, 2)}\n`, 0o600);
+}
+
+/** The fields of a definition that a pin covers, in the order a person reads them. */
+const PINNED_FIELDS = ["name", "title", "description", "inputSchema", "outputSchema", "annotations"] as const;
+
+/** The pinned fields that differ, with both values. */
+export function changedFields(before: Definition, now: Definition): { readonly field: string; readonly before: unknown; readonly now: unknown }[] {
+  const text = (value: unknown): string => (value === undefined ? "" : canonicalJson(value));
+  const changed = PINNED_FIELDS.filter((field) => text(before[field]) !== text(now[field]));
+  return changed.map((field) => ({ field, before: before[field], now: now[field] }));
+}
+
+/** A file that is damaged is an empty one: it is a memory aid. */
+function parsePins(text: string): Map<string, Definition> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return new Map();
+  }
+  const tools = isObject(parsed) && isObject(parsed["tools"]) ? Object.entries(parsed["tools"]) : [];
+  return new Map(tools.filter((entry): entry is [string, Definition] => isObject(entry[1]) && entry[1]["name"] === entry[0]));
+}

@@ -1,0 +1,183 @@
+import { CallgateError, isObject, messageOf, qualifiedName, TOOL_NAME } from "@callgate/core";
+import pino, { type Logger } from "pino";
+import { childEnv, type Config, type Definition, definitionDigest, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
+import { IDENTITY } from "../identity.ts";
+import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
+import { openHttpWire } from "../upstream/http.ts";
+import { Link, type LinkOwner } from "../upstream/link.ts";
+import { type Era, WIRE_CODES } from "../upstream/message.ts";
+import { Peer, RefusedRequest, UpstreamFailure } from "../upstream/peer.ts";
+import { openStdioWire } from "../upstream/stdio.ts";
+import { printable } from "./printable.ts";
+
+/** What a server offers, as one look at it showed. */
+export interface Survey extends Offer {
+  readonly logging: boolean;
+  readonly version: string;
+}
+
+/** A tool that cannot be offered to agents, and why. */
+export interface LeftOut {
+  readonly tool: string;
+  readonly reason: string;
+}
+
+export interface SurveyOptions {
+  /** Milliseconds for all of it: starting, shaking hands, listing. */
+  readonly timeout: number;
+  /** Texts that MUST NOT be in an error. */
+  readonly secrets: readonly Secret[];
+}
+
+const PROBE_MS = 5_000;
+const MAX_PAGES = 64;
+const MAX_STDERR = 5;
+
+const NOBODY: LinkOwner = {
+  name: "survey",
+  capabilities: {},
+  onRequest: () =>
+    Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" })),
+  onNotification() {},
+};
+
+/**
+ * Connects to a server, lists its tools and lets it go. When it settles, a process that it started is gone. Rejects with
+ * `SERVER_UNREACHABLE`, with what the process last wrote to stderr. An `Upstream` would keep trying in the background, which
+ * is not what a person at a prompt waits for.
+ */
+export async function survey(server: ServerConfig, options: SurveyOptions): Promise<Survey> {
+  const stderr: string[] = [];
+  const log = stderrLog(stderr);
+  const peers: Peer[] = [];
+  let late = false;
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      late = true;
+      reject(new Error(`it did not answer within ${options.timeout / 1000} s`));
+    }, options.timeout);
+  });
+  const looking = look(server, options.timeout, peers, log, () => late);
+  const closeAll = (): Promise<unknown> => Promise.all(peers.splice(0).map((peer) => peer.close()));
+  try {
+    return await Promise.race([looking, deadline]);
+  } catch (error) {
+    const said = stderr.length > 0 ? `; it wrote: ${stderr.join(" | ")}` : "";
+    throw new CallgateError("SERVER_UNREACHABLE", printable(hide(`cannot list the tools of \`${server.name}\`: ${messageOf(error)}${said}`, options.secrets)), {
+      help: server.transport === "stdio" ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\`` : "check the address and the headers",
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+    late = true;
+    await closeAll();
+    // A process that was being started when the time ran out is known only now.
+    await looking.catch(() => {});
+    await closeAll();
+  }
+}
+
+/**
+ * Takes out the tools that agents could not be offered: one bad name MUST NOT keep the whole configuration from loading.
+ * `naming` decides what the names are prefixed with.
+ */
+export function usable<T extends Offer>(naming: Config["naming"], server: string, offer: T): { readonly offer: T; readonly leftOut: readonly LeftOut[] } {
+  const leftOut: LeftOut[] = [];
+  const seen = new Set<string>();
+  const tools = offer.tools.filter((tool) => {
+    const { name } = tool;
+    const qualified = qualifiedName(naming, server, name);
+    const reason =
+      name === "__proto__" || !/^[a-zA-Z0-9_-]+$/.test(qualified)
+        ? "model APIs take names of letters, digits, `_` and `-` only"
+        : !TOOL_NAME.test(qualified)
+          ? `\`${qualified}\` is ${qualified.length} characters long, and model APIs take 64`
+          : seen.has(name)
+            ? "the server lists it twice"
+            : hasDigest(tool)
+              ? undefined
+              : "its definition is not well-formed JSON, so that it cannot be pinned";
+    seen.add(name);
+    if (reason !== undefined) leftOut.push({ tool: name, reason });
+    return reason === undefined;
+  });
+  return { offer: { ...offer, tools }, leftOut };
+}
+
+function hasDigest(tool: Definition): boolean {
+  try {
+    return definitionDigest(tool) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+async function look(server: ServerConfig, timeout: number, peers: Peer[], log: Logger, late: () => boolean): Promise<Survey> {
+  const link = await connect(server, timeout, peers, log, late);
+  const { capabilities, version } = link.negotiated;
+  return {
+    tools: isObject(capabilities["tools"]) ? await listTools(link, timeout) : [],
+    resources: isObject(capabilities["resources"]),
+    prompts: isObject(capabilities["prompts"]),
+    logging: isObject(capabilities["logging"]),
+    version,
+  };
+}
+
+async function connect(server: ServerConfig, timeout: number, peers: Peer[], log: Logger, late: () => boolean): Promise<Link> {
+  const open = async (prefer: Era, only: boolean): Promise<Link> => {
+    // Nothing is started for a caller that has gone.
+    if (late()) throw new Error("too late");
+    const peer = new Peer({ onRequest: NOBODY.onRequest, onNotification() {}, onClose() {} });
+    if (server.transport === "http") peer.attach(openHttpWire({ url: new URL(server.url), headers: revealAll(server.headers) }, peer.wireEvents()));
+    else {
+      const { command, args, cwd } = server;
+      peer.attach(await openStdioWire({ command, args, cwd, env: childEnv(server) }, peer.wireEvents(), log));
+    }
+    peers.push(peer);
+    if (late()) throw new Error("too late");
+    const probeTimeout = server.transport === "stdio" ? Math.min(PROBE_MS, timeout) : timeout;
+    const negotiated: Negotiated = await shakeHands(peer, { identity: IDENTITY, capabilities: {}, prefer, only, timeout, probeTimeout });
+    return new Link(peer, negotiated, NOBODY, IDENTITY, true);
+  };
+  if (server.era !== "auto") return await open(server.era, true);
+  try {
+    return await open("modern", false);
+  } catch (error) {
+    // Some servers of the older era exit on a request before `initialize`: a second process gets the plain handshake.
+    if (server.transport !== "stdio" || !(error instanceof UpstreamFailure)) throw error;
+    return await open("legacy", true);
+  }
+}
+
+async function listTools(link: Link, timeout: number): Promise<Definition[]> {
+  const tools: Definition[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const { message } = await link.request("tools/list", cursor === undefined ? {} : { cursor }, { timeout }).reply;
+    if (message.error) throw new Error(`it refused \`tools/list\`: ${message.error.message}`);
+    const listed = message.result?.["tools"];
+    if (Array.isArray(listed)) for (const tool of listed) if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as Definition);
+    const next = message.result?.["nextCursor"];
+    if (typeof next !== "string" || next === "") break;
+    cursor = next;
+  }
+  return tools;
+}
+
+/** A log that keeps the last lines that the process wrote to stderr. */
+function stderrLog(lines: string[]): Logger {
+  return pino({ level: "debug", base: null }, {
+    write(text: string) {
+      const entry = JSON.parse(text) as { stderr?: unknown };
+      if (typeof entry.stderr !== "string") return;
+      lines.push(entry.stderr.trim().slice(0, 300));
+      if (lines.length > MAX_STDERR) lines.shift();
+    },
+  });
+}
+
+function hide(text: string, secrets: readonly Secret[]): string {
+  return secrets.reduce((clean, secret) => (secret.reveal().length < 4 ? clean : clean.replaceAll(secret.reveal(), "[secret]")), text);
+}

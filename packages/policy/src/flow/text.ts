@@ -1,0 +1,83 @@
+const ASCII = /^[\x00-\x7f]*$/; // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is meant
+const INVISIBLE =
+  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]|[\u{e0000}-\u{e0fff}]/gu;
+
+/**
+ * The form in which texts are compared: NFKC, lower case, one space for any run of white space, no invisible characters,
+ * plain quotes and dashes. Idempotent.
+ */
+export function normalise(text: string): string {
+  let plain = text;
+  if (!ASCII.test(text)) {
+    plain = text
+      .normalize("NFKC")
+      .replace(INVISIBLE, "")
+      .replace(/[‘’‚‛′`´]/g, "'")
+      .replace(/[“”„‟″«»]/g, '"')
+      .replace(/[‐-―−]/g, "-");
+  }
+  return plain.toLowerCase().replace(/\s+/g, " ").trim();
+}
+
+/** Whether the UTF-16 unit is part of a word: a letter, a digit, or anything beyond ASCII that normalising left. */
+export function isWordUnit(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code > 127 || (code >= 65 && code <= 90);
+}
+
+/** Calls back with the start and end of each word of a normalised text. */
+export function eachWord(text: string, visit: (start: number, end: number) => void): void {
+  let start = -1;
+  for (let i = 0; i < text.length; i++) {
+    if (isWordUnit(text.charCodeAt(i))) {
+      if (start < 0) start = i;
+    } else if (start >= 0) {
+      visit(start, i);
+      start = -1;
+    }
+  }
+  if (start >= 0) visit(start, text.length);
+}
+
+/** The words of a normalised text, with where they start. */
+export function wordsOf(text: string): { readonly word: string; readonly start: number; readonly end: number }[] {
+  const words: { word: string; start: number; end: number }[] = [];
+  eachWord(text, (start, end) => words.push({ word: text.slice(start, end), start, end }));
+  return words;
+}
+
+/** The text without quotes, brackets and punctuation at its ends. */
+export function trimEdges(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && !isWordUnit(text.charCodeAt(start)) && !"/#@+~.$".includes(text[start] as string)) start += 1;
+  while (end > start && !isWordUnit(text.charCodeAt(end - 1)) && text[end - 1] !== "/") end -= 1;
+  return text.slice(start, end);
+}
+
+const MAX_DECODED = 16_384;
+
+/** What the encoded pieces of a text say: percent encoding, base64 and hex, where the outcome is readable text. */
+export function decodings(text: string): string[] {
+  const found: string[] = [];
+  if (/%[0-9a-f]{2}/i.test(text)) {
+    try {
+      found.push(decodeURIComponent(text.slice(0, MAX_DECODED).replace(/%(?![0-9a-f]{2})/gi, "%25")));
+    } catch {
+      // Not UTF-8: then it says nothing that could be compared.
+    }
+  }
+  if (text.length < 12) return found;
+  for (const [piece] of text.matchAll(/[A-Za-z0-9+/_-]{12,}={0,2}/g)) {
+    if (found.length >= 16) break;
+    const part = piece.slice(0, MAX_DECODED);
+    if (/^(?:[0-9a-f]{2})+$/i.test(part) && /[a-f]/i.test(part)) pushReadable(found, Buffer.from(part, "hex"));
+    else if (/[A-Z]/.test(part) && /[a-z]/.test(part)) pushReadable(found, Buffer.from(part, "base64"));
+  }
+  return found;
+}
+
+function pushReadable(into: string[], bytes: Buffer): void {
+  if (bytes.length < 6) return;
+  for (const byte of bytes) if ((byte < 32 && byte !== 9 && byte !== 10 && byte !== 13) || byte > 126) return;
+  into.push(bytes.toString("latin1"));
+}

@@ -1,0 +1,135 @@
+import { normalise } from "./text.ts";
+
+const MONTHS = new Map(
+  [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+  ].flatMap((name, i): [string, number][] => [
+    [name, i + 1],
+    [name.slice(0, 3), i + 1],
+  ]),
+);
+const MONTH =
+  "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)";
+const DAY = "(\\d{1,2})(?:st|nd|rd|th)?";
+const YEAR = "(?:,? +(\\d{4}))?";
+const TO = "(?: *(?:to|till|until|through|and|-) *(?:the +)?)";
+const ISO = /\b(\d{4})-(\d{1,2})-(\d{1,2})\b/g;
+const SLASHED = /\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b/g;
+const DAY_FIRST = new RegExp(`\\b(?:${DAY}${TO})?${DAY}(?: +of)? +${MONTH}\\b${YEAR}`, "g");
+const MONTH_FIRST = new RegExp(`\\b${MONTH}\\.? +(?:the +)?${DAY}(?:${TO}${DAY}(?![\\d:]))?\\b${YEAR}`, "g");
+const HAS_MONTH = new RegExp(`\\b${MONTH}\\b`);
+const NUMBER = /(?<![\w.])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])|(?<![\w.])\d+(?:\.\d+)?(?![\w])/g;
+const ACCOUNT = /\b(?=(?:[ -]?[a-z0-9]){8,40}\b)[a-z]{0,4}\d[a-z0-9]*(?:[ -][a-z0-9]{1,6}){0,9}\b/g;
+
+/**
+ * The canonical keys of what a normalised text mentions in several ways of writing: dates (`d:2024-05-01`, or `m:05-01` without
+ * a year), quantities (`n:1000`) and numbers of accounts, cards and phones (`a:de8937040044`). A day mentioned as the end of
+ * a range counts as well.
+ */
+export function keysOf(text: string): Set<string> {
+  const keys = new Set<string>();
+  if (!/\d/.test(text)) return keys;
+  for (const [, y, m, d] of text.matchAll(ISO)) date(keys, Number(y), Number(m), Number(d));
+  for (const [, a, b, y] of text.matchAll(SLASHED)) {
+    // Both orders are in use, and the text does not say which: either may be meant.
+    date(keys, Number(y), Number(a), Number(b));
+    date(keys, Number(y), Number(b), Number(a));
+  }
+  if (HAS_MONTH.test(text)) {
+    for (const [, from, day, month = "", year] of text.matchAll(DAY_FIRST)) dates(keys, year, month, [from, day]);
+    for (const [, month = "", day, to, year] of text.matchAll(MONTH_FIRST)) dates(keys, year, month, [day, to]);
+  }
+  for (const [number] of text.matchAll(NUMBER)) {
+    const value = Number(number.replaceAll(",", ""));
+    if (Number.isFinite(value)) keys.add(`n:${value}`);
+  }
+  for (const [piece] of text.matchAll(ACCOUNT)) {
+    const account = accountOf(piece);
+    if (account) keys.add(`a:${account}`);
+  }
+  return keys;
+}
+
+function dates(
+  keys: Set<string>,
+  year: string | undefined,
+  month: string,
+  days: readonly (string | undefined)[],
+): void {
+  const number = MONTHS.get(month.slice(0, 3)) ?? 0;
+  for (const day of days)
+    if (day !== undefined) date(keys, year === undefined ? undefined : Number(year), number, Number(day));
+}
+
+function date(keys: Set<string>, year: number | undefined, month: number, day: number): void {
+  if (month < 1 || month > 12 || day < 1 || day > 31) return;
+  const rest = `${String(month).padStart(2, "0")}-${String(day).padStart(2, "0")}`;
+  keys.add(year === undefined ? `m:${rest}` : `d:${year}-${rest}`);
+}
+
+/** The account, card or phone number that a text is, without spaces and hyphens; undefined if it is none. */
+export function accountOf(text: string): string | undefined {
+  if (/^\d{4}-\d{1,2}-\d{1,2}/.test(text)) return undefined;
+  const compact = text.replace(/[ -]/g, "");
+  if (compact.length < 8 || compact.length > 40 || !/^[a-z0-9]+$/.test(compact)) return undefined;
+  return (compact.match(/\d/g)?.length ?? 0) >= 6 ? compact : undefined;
+}
+
+/** The keys under which a value that is an argument is looked up: dates also without their year. */
+export function lookupKeys(text: string): string[] {
+  const trimmed = text.trim();
+  const iso = /^(\d{4}-\d{2}-\d{2})(?:[t ].*)?$/.exec(trimmed);
+  if (iso) return [`d:${iso[1]}`, `m:${(iso[1] as string).slice(5)}`];
+  const keys: string[] = [];
+  for (const key of keysOf(trimmed)) {
+    // What is only a part of the value is not the value.
+    if (key.startsWith("n:") && !/^[-+$€£ ]*[\d.,]+[ $€£%]*$/.test(trimmed)) continue;
+    if (key.startsWith("a:") && accountOf(trimmed) !== key.slice(2)) continue;
+    keys.push(key);
+  }
+  return keys;
+}
+
+const EMAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu;
+const URLISH =
+  /\b(?:[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>()[\]{}]+|www\.[^\s"'<>()[\]{}]+|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|ai|co|me|info|biz|xyz|ly|gg|sh|site|online|top|ru|cn|de|uk|fr|eu|us|ch|edu|gov)(?:\/[^\s"'<>()[\]{}]*)?)/g;
+
+/** The values inside a longer text that say where something goes: e-mail addresses, URLs and hosts, account numbers. */
+export function valuesInside(text: string): string[] {
+  const normal = normalise(text);
+  const found = new Set<string>();
+  for (const [email] of normal.matchAll(EMAIL)) found.add(email.replace(/\.+$/, ""));
+  for (const match of normal.matchAll(URLISH)) {
+    if (normal[match.index - 1] === "@") continue;
+    found.add(match[0].replace(/[.,;:!?]+$/, ""));
+  }
+  if (/\d/.test(normal)) {
+    for (const [piece] of normal.matchAll(ACCOUNT)) if (accountOf(piece)) found.add(piece);
+  }
+  return [...found].slice(0, 64);
+}
+
+/** The host of a URL, or of what people write for one (`www.example.com/page`); undefined for anything else. */
+export function hostOf(text: string): string | undefined {
+  const match =
+    /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^\s/@]*@)?((?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,}|\d+(?:\.\d+){3})(?::\d+)?(?:[/?#]\S*)?$/u.exec(
+      text,
+    );
+  return match?.[1];
+}
+
+/** A URL without its scheme and without slashes at its end, which people leave out. */
+export function bareUrl(text: string): string {
+  return text.replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/\/+$/, "");
+}

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { until } from "./until.ts";
+
+/** A `node` process that a test started. It is killed with the test's own process at the latest. */
+export interface Running {
+  readonly pid: number;
+  /** Every line it wrote so far, stdout and stderr, in the order of arrival. */
+  readonly lines: readonly string[];
+  /** Resolves with the first line that matches, past or to come. Rejects if the process ends before it. */
+  line(pattern: RegExp): Promise<string>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves with the exit code, or the signal's name, once it is gone. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  /** SIGTERM, and SIGKILL to one that has not ended after 10 s. */
+  stop(): Promise<number | NodeJS.Signals>;
+}
+
+const STOP_MS = 10_000;
+
+/** Starts `node <args>` with no environment but what is needed and what `env` names. */
+export function startNode(args: readonly string[], more: { cwd?: string; env?: Record<string, string> } = {}): Running {
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"] ?? "", ...more.env },
+    ...(more.cwd !== undefined && { cwd: more.cwd }),
+  });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", (line) => void lines.push(line));
+  const abandon = () => child.kill("SIGKILL");
+  process.once("exit", abandon);
+  let over = false;
+  const ended = once(child, "close").then(([code, signal]) => {
+    over = true;
+    process.off("exit", abandon);
+    return (code ?? signal) as number | NodeJS.Signals;
+  });
+  return {
+    pid: pidOf(child),
+    lines,
+    async line(pattern) {
+      return await until(`a line like ${pattern}\n${lines.slice(-20).join("\n")}`, () => {
+        const found = lines.find((line) => pattern.test(line));
+        if (found === undefined && over) throw new Error(`the process ended before a line like ${pattern}\n${lines.slice(-20).join("\n")}`);
+        return found;
+      });
+    },
+    signal: (name) => void child.kill(name),
+    ended,
+    async stop() {
+      child.kill("SIGTERM");
+      const stuck = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+      const how = await ended;
+      clearTimeout(stuck);
+      return how;
+    },
+  };
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error("the process did not start");
+  return child.pid;
+}
+
+/** Whether a process runs; one that has ended and was not waited for does not. */
+export function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  if (!existsSync("/proc/self/stat")) return true;
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** A TCP port on loopback that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
