@@ -3,10 +3,10 @@ import { CallgateError, formatDiagnostic, messageOf } from "@callgate/core";
 /** Exit codes: 0 done, 1 refused or failed, 2 the input is wrong (configuration, manifest, policy, argument). */
 export const EXIT = { done: 0, failed: 1, input: 2 } as const;
 
-const WRONG_INPUT = new Set(["CONFIG_INVALID", "POLICY_INVALID", "MANIFEST_INVALID", "TOKEN_REQUEST_INVALID", "BAD_ARGUMENT"]);
+const WRONG_INPUT = new Set(["CONFIG_INVALID", "POLICY_INVALID", "MANIFEST_INVALID", "TOKEN_REQUEST_INVALID", "BAD_ARGUMENT", "CLIENT_CONFIG_INVALID"]);
 
-/** Prints an error as a person wants it (or as JSON with `--json` on the command line) and ends the process. */
-export function fail(error: unknown): never {
+/** Prints an error as a person wants it (or as JSON with `--json` on the command line) and ends the process; with `code` where a command has codes of its own. */
+export function fail(error: unknown, code?: number): never {
   const known = error instanceof CallgateError ? error : undefined;
   if (process.argv.includes("--json")) {
     const diagnostics = known?.diagnostics ?? [];
@@ -16,7 +16,7 @@ export function fail(error: unknown): never {
     console.error(`error: ${messageOf(error)}${known?.help ? `\n  help: ${known.help}` : ""}`);
     if (!known && error instanceof Error && process.env["CALLGATE_DEBUG"]) console.error(error.stack);
   }
-  process.exit(known && WRONG_INPUT.has(known.code) ? EXIT.input : EXIT.failed);
+  process.exit(code ?? (known && WRONG_INPUT.has(known.code) ? EXIT.input : EXIT.failed));
 }
 
 /** A table with aligned columns, as text. Cells are cut to `widths` where given. */

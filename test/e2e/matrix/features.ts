@@ -97,6 +97,16 @@ export const FEATURES: readonly Feature[] = [
       expect(calls).toEqual([]);
     },
   },
+  // First of what needs the session's own connection: the server asks for roots on its own soon after it opens.
+  {
+    name: "relays roots",
+    servers: EVERYTHINGS,
+    async run(cell, server) {
+      const result = await call(cell, `${server}__get-roots-list`, {});
+      expect(textOf(result)).toContain(pathToFileURL(cell.workspace).href);
+      expect(cell.agent.asked.map((a) => a.method)).toContain("roots/list");
+    },
+  },
   {
     name: "relays progress",
     servers: EVERYTHINGS,
@@ -150,15 +160,6 @@ export const FEATURES: readonly Feature[] = [
       expect(question?.params).toMatchObject({ maxTokens: 9, systemPrompt: "You are a helpful test server." });
       expect(JSON.stringify(question?.params["messages"])).toContain("context: say something");
       expect(textOf(result)).toContain("sampled by the test");
-    },
-  },
-  {
-    name: "relays roots",
-    servers: EVERYTHINGS,
-    async run(cell, server) {
-      const result = await call(cell, `${server}__get-roots-list`, {});
-      expect(textOf(result)).toContain(pathToFileURL(cell.workspace).href);
-      expect(cell.agent.asked.map((a) => a.method)).toContain("roots/list");
     },
   },
   {

@@ -15,6 +15,8 @@ interface Options {
   readonly json?: boolean;
 }
 
+const HOME = join(homedir(), ".callgate", "wrapped");
+
 /** `callgate wrap`: puts the servers of a desktop client behind Callgate, and back. */
 export function wrapCommand(): Command {
   return new Command("wrap")
@@ -23,7 +25,7 @@ export function wrapCommand(): Command {
     .option("--undo", "put back what was wrapped")
     .option("--dry-run", "say what would be done and write nothing")
     .option("--agent <name>", "the name that policies and the ledger give the client (default: told by the file's place)")
-    .option("--home <folder>", "where the brokers' configurations and ledgers go", join(homedir(), ".callgate", "wrapped"))
+    .option("--home <folder>", "where the brokers' configurations and ledgers go", HOME)
     .option("--timeout <time>", "how long a server may take to start and list its tools", "60s")
     .option("--json", "print JSON")
     .addHelpText("after", "\nEnds with 1 if a server could not be wrapped; the others are.")
@@ -42,7 +44,8 @@ export function wrapCommand(): Command {
         dryRun,
         ...(options.agent !== undefined && { agent: options.agent }),
       });
-      console.log(options.json ? JSON.stringify(report) : wrapped(report, file, dryRun));
+      const undo = `callgate wrap --undo ${file}${options.home === HOME ? "" : ` --home ${options.home}`}`;
+      console.log(options.json ? JSON.stringify(report) : wrapped(report, undo, dryRun));
       if (report.entries.some((e) => e.state === "left")) process.exitCode = EXIT.failed;
     });
 }
@@ -55,14 +58,14 @@ function launcher(): Launcher {
   return process.platform === "win32" ? { command: "cmd", args: ["/c", "npx", ...args] } : { command: "npx", args };
 }
 
-function wrapped({ file, agent, backup, entries }: WrapReport, given: string, dryRun: boolean): string {
+function wrapped({ file, agent, backup, entries }: WrapReport, undo: string, dryRun: boolean): string {
   if (entries.length === 0) return `there is no server in ${file}`;
   const rows = entries.map((e) => [printable(e.name), e.state, e.tools === undefined ? "-" : String(e.tools), printable(remark(e))]);
   const done = entries.filter((e) => e.state === "wrapped");
   const notes = done.flatMap((e) => (e.leftOut ?? []).map((l) => `\`${printable(e.name)}\` without \`${printable(l.tool)}\`: ${printable(l.reason)}`));
   if (dryRun) notes.push("nothing was written");
   else if (backup !== undefined) {
-    notes.push(`${file} is rewritten; it was kept as ${backup}`, `Restart the client. It is the agent \`${agent}\`; \`callgate wrap --undo ${given}\` puts everything back.`);
+    notes.push(`${file} is rewritten; it was kept as ${backup}`, `Restart the client. It is the agent \`${agent}\`; \`${undo}\` puts everything back.`);
   }
   return [table(["server", "state", "tools", ""], rows), "", ...notes].join("\n").trimEnd();
 }

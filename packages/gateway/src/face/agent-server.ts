@@ -1,8 +1,8 @@
+import type { Grant } from "@callgate/core";
 import { isObject } from "@callgate/core";
 import { type JSONRPCRequest, type Result, Server, type ServerContext } from "@modelcontextprotocol/server";
 import type { Broker } from "../broker.ts";
 import type { Exchange } from "../exchange.ts";
-import type { Grant } from "@callgate/core";
 import { IDENTITY } from "../identity.ts";
 import type { Session } from "../session.ts";
 import type { Callback } from "../upstream/link.ts";
@@ -52,10 +52,13 @@ function exchangeOf(server: Server, era: Era, ctx: ServerContext): Exchange {
   return {
     era,
     capabilities: isObject(declared) ? declared : {},
-    notify: (method, params) => void mcpReq.notify({ method, ...(params && { params }) } as Parameters<typeof mcpReq.notify>[0]).catch(() => {}),
+    notify: (method, params) =>
+      void mcpReq.notify({ method, ...(params && { params }) } as Parameters<typeof mcpReq.notify>[0]).catch(() => {}),
     ...(era === "legacy" && {
       ask: (callback: Callback) =>
-        mcpReq.send({ method: callback.method, ...(callback.params && { params: { ...callback.params } }) }, ANYTHING, { timeout: ASK_MS }) as Promise<object>,
+        mcpReq.send({ method: callback.method, ...(callback.params && { params: { ...callback.params } }) }, ANYTHING, {
+          timeout: ASK_MS,
+        }) as Promise<object>,
     }),
     onCancel: undefined,
     cancelled: false,
@@ -72,5 +75,9 @@ export const ASK_MS = 10 * 60_000;
 
 /** A schema that takes every result as it is: what a client answers is the server's business. */
 export const ANYTHING = {
-  "~standard": { version: 1 as const, vendor: "callgate", validate: (value: unknown) => ({ value: value as Record<string, unknown> }) },
+  "~standard": {
+    version: 1 as const,
+    vendor: "callgate",
+    validate: (value: unknown) => ({ value: value as Record<string, unknown> }),
+  },
 };

@@ -7,7 +7,8 @@ import { ENVELOPE, type Era, type RequestId } from "../upstream/message.ts";
 export function responseText(id: RequestId, answer: Answer, era: Era): string {
   const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},`;
   if ("resultText" in answer) return `${head}"result":${answer.resultText}}`;
-  if ("result" in answer) return `${head}"result":${JSON.stringify(era === "modern" ? stamped(answer.result) : answer.result)}}`;
+  if ("result" in answer)
+    return `${head}"result":${JSON.stringify(era === "modern" ? stamped(answer.result) : answer.result)}}`;
   return `${head}"error":${JSON.stringify(answer.error)}}`;
 }
 

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** A body as it was read, or why not: too large, or the sender went away. */
-export type Body = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: "too-large" | "aborted" };
+export type Body =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly reason: "too-large" | "aborted" };
 
 /** Reads a request's body up to a ceiling in bytes. Over it, reading stops at once. */
 export function readBody(req: IncomingMessage, limit: number): Promise<Body> {
@@ -22,7 +24,9 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Body> {
       else if (chunks === undefined) chunks = [first, chunk];
       else chunks.push(chunk);
     });
-    req.on("end", () => resolve({ ok: true, text: chunks ? Buffer.concat(chunks).toString("utf8") : (first?.toString("utf8") ?? "") }));
+    req.on("end", () =>
+      resolve({ ok: true, text: chunks ? Buffer.concat(chunks).toString("utf8") : (first?.toString("utf8") ?? "") }),
+    );
     req.on("error", () => resolve({ ok: false, reason: "aborted" }));
     req.on("close", () => resolve({ ok: false, reason: "aborted" }));
   });
@@ -36,7 +40,20 @@ export function sendJson(res: ServerResponse, status: number, text: string, head
 }
 
 /** Answers with a JSON-RPC error. */
-export function sendError(res: ServerResponse, status: number, code: number, message: string, id: unknown = null, headers?: Record<string, string>, data?: unknown): void {
+export function sendError(
+  res: ServerResponse,
+  status: number,
+  code: number,
+  message: string,
+  id: unknown = null,
+  headers?: Record<string, string>,
+  data?: unknown,
+): void {
   const error = { code, message, ...(data !== undefined && { data }) };
-  sendJson(res, status, JSON.stringify({ jsonrpc: "2.0", error, id: typeof id === "string" || typeof id === "number" ? id : null }), headers);
+  sendJson(
+    res,
+    status,
+    JSON.stringify({ jsonrpc: "2.0", error, id: typeof id === "string" || typeof id === "number" ? id : null }),
+    headers,
+  );
 }

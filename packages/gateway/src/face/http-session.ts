@@ -6,7 +6,7 @@ import type { Exchange } from "../exchange.ts";
 import type { Session } from "../session.ts";
 import type { Callback } from "../upstream/link.ts";
 import { isMessage, type Message, type RequestId, WIRE_CODES } from "../upstream/message.ts";
-import { agentServer, ASK_MS } from "./agent-server.ts";
+import { ASK_MS, agentServer } from "./agent-server.ts";
 import { responseText } from "./answer.ts";
 import { sendError, sendJson } from "./body.ts";
 import { changeNotice } from "./notices.ts";
@@ -36,7 +36,10 @@ export class HttpSession implements Transport {
   #grant: Grant;
   #replies = new Map<RequestId, Reply>();
   #calls = new Map<RequestId, Exchange>();
-  #asked = new Map<string, { resolve: (result: object) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }>();
+  #asked = new Map<
+    string,
+    { resolve: (result: object) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }
+  >();
   #asks = 0;
   #listening: EventStream | undefined;
   #unwatch: () => void;
@@ -62,12 +65,26 @@ export class HttpSession implements Transport {
   post(res: ServerResponse, body: unknown, grant: Grant): void {
     this.#grant = grant;
     const messages = (Array.isArray(body) ? body : [body]) as unknown[];
-    if (messages.length === 0 || !messages.every(isMessage)) return sendError(res, 400, WIRE_CODES.invalidRequest, "the body is not a JSON-RPC message");
-    const requests = messages.filter((m): m is Message & { id: RequestId } => m.method !== undefined && m.id !== undefined);
+    if (messages.length === 0 || !messages.every(isMessage))
+      return sendError(res, 400, WIRE_CODES.invalidRequest, "the body is not a JSON-RPC message");
+    const requests = messages.filter(
+      (m): m is Message & { id: RequestId } => m.method !== undefined && m.id !== undefined,
+    );
     if (requests.some((m) => this.#replies.has(m.id)) || new Set(requests.map((m) => m.id)).size !== requests.length)
-      return sendError(res, 400, WIRE_CODES.invalidRequest, "a request with this id is under way already", requests[0]?.id);
+      return sendError(
+        res,
+        400,
+        WIRE_CODES.invalidRequest,
+        "a request with this id is under way already",
+        requests[0]?.id,
+      );
     if (requests.length > 0) {
-      const reply: Reply = { res, open: new Set(requests.map((m) => m.id)), batch: Array.isArray(body), stream: undefined };
+      const reply: Reply = {
+        res,
+        open: new Set(requests.map((m) => m.id)),
+        batch: Array.isArray(body),
+        stream: undefined,
+      };
       for (const m of requests) this.#replies.set(m.id, reply);
     }
     for (const message of messages) this.#receive(message);
@@ -104,7 +121,8 @@ export class HttpSession implements Transport {
       asked.reject(new Error("the session was closed"));
     }
     for (const reply of new Set(this.#replies.values())) reply.stream?.end();
-    for (const reply of new Set(this.#replies.values())) if (!reply.res.headersSent) sendError(reply.res, 404, WIRE_CODES.connectionClosed, "the session was closed");
+    for (const reply of new Set(this.#replies.values()))
+      if (!reply.res.headersSent) sendError(reply.res, 404, WIRE_CODES.connectionClosed, "the session was closed");
     this.#replies.clear();
     this.#listening?.end();
     await this.#broker.endSession(this.session);
@@ -112,14 +130,20 @@ export class HttpSession implements Transport {
   }
 
   #receive(message: Message): void {
-    if (message.method === "tools/call" && message.id !== undefined && this.#server.getClientCapabilities()) return void this.#call(message.id, message.params ?? {});
-    if (message.method === undefined && typeof message.id === "string" && this.#asked.has(message.id)) return this.#answered(message.id, message);
+    if (message.method === "tools/call" && message.id !== undefined && this.#server.getClientCapabilities())
+      return void this.#call(message.id, message.params ?? {});
+    if (message.method === undefined && typeof message.id === "string" && this.#asked.has(message.id))
+      return this.#answered(message.id, message);
     if (message.method === "notifications/cancelled") {
       const id = message.params?.["requestId"] as RequestId;
       const exchange = this.#calls.get(id);
       if (exchange) {
         exchange.cancelled = true;
-        exchange.onCancel?.(typeof message.params?.["reason"] === "string" ? `the agent cancelled the call: ${message.params["reason"].slice(0, 200)}` : "the agent cancelled the call");
+        exchange.onCancel?.(
+          typeof message.params?.["reason"] === "string"
+            ? `the agent cancelled the call: ${message.params["reason"].slice(0, 200)}`
+            : "the agent cancelled the call",
+        );
         return;
       }
     }
@@ -140,7 +164,12 @@ export class HttpSession implements Transport {
       meta: Object.keys(meta).length > 0 ? meta : undefined,
     };
     this.#calls.set(id, exchange);
-    const answer = await this.#broker.relay.callTool(params as Record<string, unknown>, this.#grant, this.session, exchange);
+    const answer = await this.#broker.relay.callTool(
+      params as Record<string, unknown>,
+      this.#grant,
+      this.session,
+      exchange,
+    );
     this.#calls.delete(id);
     if (exchange.cancelled) this.#drop(id);
     else this.#respond(id, responseText(id, answer, "legacy"));
@@ -154,7 +183,15 @@ export class HttpSession implements Transport {
         reject(new Error("the client did not answer in time"));
       }, ASK_MS);
       this.#asked.set(id, { resolve, reject, timer });
-      this.#emit(JSON.stringify({ jsonrpc: "2.0", id, method: callback.method, ...(callback.params && { params: callback.params }) }), related);
+      this.#emit(
+        JSON.stringify({
+          jsonrpc: "2.0",
+          id,
+          method: callback.method,
+          ...(callback.params && { params: callback.params }),
+        }),
+        related,
+      );
     });
   }
 

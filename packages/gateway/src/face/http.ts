@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CallgateError, type Grant, isObject, jsonDepth, messageOf, newId } from "@callgate/core";
 import { isJsonContentType } from "@modelcontextprotocol/server";
@@ -33,8 +33,14 @@ export async function openHttpFace(broker: Broker, log: Logger): Promise<HttpFac
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "EADDRINUSE" ? "it is in use" : error.code === "EACCES" ? "permission denied" : error.message;
-      reject(new CallgateError("HTTP_LISTEN", `cannot listen on ${http.host}:${http.port}: ${why}`, { help: "change `http.port` in the configuration, or stop what uses it", cause: error }));
+      const why =
+        error.code === "EADDRINUSE" ? "it is in use" : error.code === "EACCES" ? "permission denied" : error.message;
+      reject(
+        new CallgateError("HTTP_LISTEN", `cannot listen on ${http.host}:${http.port}: ${why}`, {
+          help: "change `http.port` in the configuration, or stop what uses it",
+          cause: error,
+        }),
+      );
     });
     server.listen(http.port, http.host, resolve);
   });
@@ -74,7 +80,13 @@ class Face {
     if (refused) return sendError(res, 403, WIRE_CODES.connectionClosed, refused);
     const path = req.url?.split("?", 1)[0];
     if (path === "/healthz") return sendJson(res, 200, '{"status":"ok"}');
-    if (path !== this.#broker.config.http.path) return sendError(res, 404, WIRE_CODES.invalidRequest, `there is nothing here; the MCP endpoint is ${this.#broker.config.http.path}`);
+    if (path !== this.#broker.config.http.path)
+      return sendError(
+        res,
+        404,
+        WIRE_CODES.invalidRequest,
+        `there is nothing here; the MCP endpoint is ${this.#broker.config.http.path}`,
+      );
 
     const grant = this.#known(req) ?? (await this.#authenticate(req, res));
     if (!grant) return;
@@ -103,11 +115,21 @@ class Face {
       const name = this.#broker.config.http.anonymous;
       const agent = name === undefined ? undefined : this.#broker.config.agents[name];
       if (agent) return { principal: { agent: agent.name, roles: agent.roles }, scopes: agent.scopes };
-      sendError(res, 401, WIRE_CODES.connectionClosed, "a bearer token is needed; an operator can issue one with `callgate token issue --agent NAME`", null, { "www-authenticate": REALM });
+      sendError(
+        res,
+        401,
+        WIRE_CODES.connectionClosed,
+        "a bearer token is needed; an operator can issue one with `callgate token issue --agent NAME`",
+        null,
+        { "www-authenticate": REALM },
+      );
       return undefined;
     }
     const token = /^bearer +([\x21-\x7E]+) *$/i.exec(header)?.[1];
-    const verdict = token === undefined ? { error: "invalid_request" as const, message: "the Authorization header is not `Bearer TOKEN`" } : await this.#broker.tokens.verify(token);
+    const verdict =
+      token === undefined
+        ? { error: "invalid_request" as const, message: "the Authorization header is not `Bearer TOKEN`" }
+        : await this.#broker.tokens.verify(token);
     if ("principal" in verdict) return verdict;
     this.#log.info({ reason: verdict.message }, "a token was refused");
     const status = verdict.error === "invalid_request" ? 400 : 401;
@@ -119,10 +141,19 @@ class Face {
 
   async #post(req: IncomingMessage, res: ServerResponse, grant: Grant): Promise<void> {
     const { bodyBytes, depth } = this.#broker.config.limits;
-    if (!isJsonContentType(req.headers["content-type"])) return sendError(res, 415, WIRE_CODES.connectionClosed, "Unsupported Media Type: Content-Type must be application/json");
+    if (!isJsonContentType(req.headers["content-type"]))
+      return sendError(
+        res,
+        415,
+        WIRE_CODES.connectionClosed,
+        "Unsupported Media Type: Content-Type must be application/json",
+      );
     const body = await readBody(req, bodyBytes);
     if (!body.ok) {
-      if (body.reason === "too-large") sendError(res, 413, WIRE_CODES.connectionClosed, `the body is over ${bodyBytes} bytes`, null, { connection: "close" });
+      if (body.reason === "too-large")
+        sendError(res, 413, WIRE_CODES.connectionClosed, `the body is over ${bodyBytes} bytes`, null, {
+          connection: "close",
+        });
       return;
     }
     let message: unknown;
@@ -132,7 +163,8 @@ class Face {
       return sendError(res, 400, WIRE_CODES.parse, "Parse error: the body is not valid JSON");
     }
     // A few levels for the message around the arguments, which have a ceiling of their own.
-    if (jsonDepth(message, depth + 9) > depth + 8) return sendError(res, 400, WIRE_CODES.invalidRequest, `the body nests deeper than ${depth + 8} levels`);
+    if (jsonDepth(message, depth + 9) > depth + 8)
+      return sendError(res, 400, WIRE_CODES.invalidRequest, `the body nests deeper than ${depth + 8} levels`);
     if (isStateless(req, message)) return this.#modern.serve(req, res, message, grant);
     return this.#legacy(req, res, message, grant);
   }
@@ -140,11 +172,24 @@ class Face {
   async #legacy(req: IncomingMessage, res: ServerResponse, body: unknown, grant: Grant): Promise<void> {
     const accept = req.headers.accept ?? "";
     if (!accept.includes("application/json") || !accept.includes("text/event-stream"))
-      return sendError(res, 406, WIRE_CODES.connectionClosed, "Not Acceptable: Client must accept both application/json and text/event-stream");
+      return sendError(
+        res,
+        406,
+        WIRE_CODES.connectionClosed,
+        "Not Acceptable: Client must accept both application/json and text/event-stream",
+      );
     const id = sessionIdOf(req);
     if (id === undefined) {
-      if (!isObject(body) || body["method"] !== "initialize") return sendError(res, 400, WIRE_CODES.connectionClosed, "Bad Request: Mcp-Session-Id header is required", isObject(body) ? body["id"] : null);
-      if (this.#sessions.size >= MAX_SESSIONS) return sendError(res, 503, WIRE_CODES.internal, "too many sessions are open", body["id"]);
+      if (!isObject(body) || body["method"] !== "initialize")
+        return sendError(
+          res,
+          400,
+          WIRE_CODES.connectionClosed,
+          "Bad Request: Mcp-Session-Id header is required",
+          isObject(body) ? body["id"] : null,
+        );
+      if (this.#sessions.size >= MAX_SESSIONS)
+        return sendError(res, 503, WIRE_CODES.internal, "too many sessions are open", body["id"]);
       const session = new HttpSession(this.#broker, grant, newId("mcp"));
       session.onclose = () => void this.#sessions.delete(session.sessionId);
       const forget = session.onclose;
@@ -163,7 +208,13 @@ class Face {
   }
 
   async #sessionRequest(req: IncomingMessage, res: ServerResponse, grant: Grant): Promise<void> {
-    if (sessionIdOf(req) === undefined) return sendError(res, req.method === "GET" ? 405 : 400, WIRE_CODES.connectionClosed, "Bad Request: Mcp-Session-Id header is required");
+    if (sessionIdOf(req) === undefined)
+      return sendError(
+        res,
+        req.method === "GET" ? 405 : 400,
+        WIRE_CODES.connectionClosed,
+        "Bad Request: Mcp-Session-Id header is required",
+      );
     const session = this.#session(req, res, grant);
     if (!session) return;
     if (req.method === "DELETE") {
@@ -171,7 +222,8 @@ class Face {
       res.writeHead(200).end();
       return;
     }
-    if (!(req.headers.accept ?? "").includes("text/event-stream")) return sendError(res, 406, WIRE_CODES.connectionClosed, "Not Acceptable: Client must accept text/event-stream");
+    if (!(req.headers.accept ?? "").includes("text/event-stream"))
+      return sendError(res, 406, WIRE_CODES.connectionClosed, "Not Acceptable: Client must accept text/event-stream");
     session.listen(res);
   }
 
@@ -184,7 +236,12 @@ class Face {
     }
     const version = req.headers["mcp-protocol-version"];
     if (typeof version === "string" && !(LEGACY_VERSIONS as readonly string[]).includes(version)) {
-      sendError(res, 400, WIRE_CODES.connectionClosed, `Bad Request: Unsupported protocol version (supported versions: ${LEGACY_VERSIONS.join(", ")}, ${MODERN_VERSION})`);
+      sendError(
+        res,
+        400,
+        WIRE_CODES.connectionClosed,
+        `Bad Request: Unsupported protocol version (supported versions: ${LEGACY_VERSIONS.join(", ")}, ${MODERN_VERSION})`,
+      );
       return undefined;
     }
     session.session.lastUsed = Date.now();

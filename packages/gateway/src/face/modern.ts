@@ -16,6 +16,7 @@ import { agentServer } from "./agent-server.ts";
 import { responseText } from "./answer.ts";
 import { sendError, sendJson } from "./body.ts";
 import { EventStream } from "./sse.ts";
+import { watchResources } from "./watch.ts";
 
 /** MCP 2026-07-28, SEP-2243: the headers and the body disagree. */
 const HEADER_MISMATCH = -32020;
@@ -52,9 +53,22 @@ export class ModernFace {
     const call = commonCall(req, body);
     if (call) return this.#call(req, res, call, grant);
     const { node } = this.#principalOf(grant);
-    const listen = isObject(body) && body["method"] === "subscriptions/listen" ? this.#watch(res, body as Message, grant) : undefined;
-    const auth: AuthInfo = { token: "", clientId: grant.principal.agent, scopes: [...grant.scopes], extra: { grant, relays: isObject(body) && RELAYED.has(String(body["method"])) } };
-    await node(Object.assign(req, { auth }) as Parameters<typeof node>[0], res, (await listen) ?? body);
+    let message = body;
+    if (isObject(body) && body["method"] === "subscriptions/listen") {
+      const watched = await watchResources(this.#broker, body as Message, grant, this.#sessionOf(grant));
+      if (watched) {
+        message = watched.message;
+        if (res.destroyed) return watched.end();
+        res.once("close", () => watched.end());
+      }
+    }
+    const auth: AuthInfo = {
+      token: "",
+      clientId: grant.principal.agent,
+      scopes: [...grant.scopes],
+      extra: { grant, relays: isObject(body) && RELAYED.has(String(body["method"])) },
+    };
+    await node(Object.assign(req, { auth }) as Parameters<typeof node>[0], res, message);
   }
 
   async close(): Promise<void> {
@@ -66,10 +80,27 @@ export class ModernFace {
   async #call(req: IncomingMessage, res: ServerResponse, call: CommonCall, grant: Grant): Promise<void> {
     const { id, params, meta } = call;
     const tool = this.#broker.gate.registry.get(params["name"] as string);
-    const mismatch = tool && tool.paramHeaders.length > 0 ? checkParamHeaders(tool.paramHeaders, params["arguments"], req.headers) : undefined;
-    if (mismatch) return sendError(res, 400, HEADER_MISMATCH, `Bad Request: the request headers and body disagree: ${mismatch}`, id);
+    const mismatch =
+      tool && tool.paramHeaders.length > 0
+        ? checkParamHeaders(tool.paramHeaders, params["arguments"], req.headers)
+        : undefined;
+    if (mismatch)
+      return sendError(
+        res,
+        400,
+        HEADER_MISMATCH,
+        `Bad Request: the request headers and body disagree: ${mismatch}`,
+        id,
+      );
     let stream: EventStream | undefined;
-    const { progressToken, [ENVELOPE.version]: _v, [ENVELOPE.clientInfo]: _c, [ENVELOPE.clientCapabilities]: capabilities, [ENVELOPE.logLevel]: level, ...rest } = meta;
+    const {
+      progressToken,
+      [ENVELOPE.version]: _v,
+      [ENVELOPE.clientInfo]: _c,
+      [ENVELOPE.clientCapabilities]: capabilities,
+      [ENVELOPE.logLevel]: level,
+      ...rest
+    } = meta;
     const exchange: Exchange = {
       era: "modern",
       capabilities: capabilities as Record<string, unknown>,
@@ -112,10 +143,14 @@ export class ModernFace {
     return {
       name: `stateless ${grant.principal.agent}`,
       capabilities: EVERYTHING,
-      onRequest: () => Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" })),
+      onRequest: () =>
+        Promise.reject(
+          new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" }),
+        ),
       onNotification: (method, params) => {
         const { notify } = this.#principalOf(grant).handler;
-        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string") notify.resourceUpdated(params["uri"]);
+        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string")
+          notify.resourceUpdated(params["uri"]);
         else if (method === "notifications/resources/list_changed") notify.resourcesChanged();
         else if (method === "notifications/prompts/list_changed") notify.promptsChanged();
       },
@@ -138,25 +173,6 @@ export class ModernFace {
     }
     return principal;
   }
-
-  /** Resources in a `subscriptions/listen` are subscribed to at their servers, and let go when the stream ends. */
-  async #watch(res: ServerResponse, body: Message, grant: Grant): Promise<Message> {
-    const filter = body.params?.["notifications"];
-    const uris = isObject(filter) && Array.isArray(filter["resourceSubscriptions"]) ? filter["resourceSubscriptions"].filter((u): u is string => typeof u === "string").slice(0, 1000) : [];
-    if (uris.length === 0) return body;
-    const session = this.#sessionOf(grant);
-    const capabilities = {};
-    const granted: string[] = [];
-    for (const uri of uris) {
-      const exchange: Exchange = { era: "modern", capabilities, notify() {}, onCancel: undefined, cancelled: false };
-      const answer = await this.#broker.relay.handle("resources/subscribe", { uri }, grant, session, exchange);
-      if (!("error" in answer)) granted.push(uri);
-    }
-    res.once("close", () => {
-      for (const uri of granted) void this.#broker.subscriptions.drop(session, uri);
-    });
-    return { ...body, params: { ...body.params, notifications: { ...(filter as object), resourceSubscriptions: granted } } };
-  }
 }
 
 interface CommonCall {
@@ -174,15 +190,35 @@ const LEVELS = new Set(["debug", "info", "notice", "warning", "error", "critical
 function commonCall(req: IncomingMessage, body: unknown): CommonCall | undefined {
   if (!isObject(body) || body["jsonrpc"] !== "2.0" || body["method"] !== "tools/call") return undefined;
   const { id, params } = body;
-  if ((typeof id !== "string" && !Number.isSafeInteger(id)) || !isObject(params) || typeof params["name"] !== "string") return undefined;
+  if ((typeof id !== "string" && !Number.isSafeInteger(id)) || !isObject(params) || typeof params["name"] !== "string")
+    return undefined;
   if (params["arguments"] !== undefined && !isObject(params["arguments"])) return undefined;
-  if (params["inputResponses"] !== undefined && !(isObject(params["inputResponses"]) && Object.values(params["inputResponses"]).every(isBareResponse))) return undefined;
+  if (
+    params["inputResponses"] !== undefined &&
+    !(isObject(params["inputResponses"]) && Object.values(params["inputResponses"]).every(isBareResponse))
+  )
+    return undefined;
   if (params["requestState"] !== undefined && typeof params["requestState"] !== "string") return undefined;
   if (params["task"] !== undefined) return undefined;
   const meta = params["_meta"];
-  if (!isObject(meta) || meta[ENVELOPE.version] !== MODERN_VERSION || !plainCapabilities(meta[ENVELOPE.clientCapabilities])) return undefined;
+  if (
+    !isObject(meta) ||
+    meta[ENVELOPE.version] !== MODERN_VERSION ||
+    !plainCapabilities(meta[ENVELOPE.clientCapabilities])
+  )
+    return undefined;
   const info = meta[ENVELOPE.clientInfo];
-  if (info !== undefined && !(isObject(info) && typeof info["name"] === "string" && typeof info["version"] === "string" && info["icons"] === undefined && info["websiteUrl"] === undefined)) return undefined;
+  if (
+    info !== undefined &&
+    !(
+      isObject(info) &&
+      typeof info["name"] === "string" &&
+      typeof info["version"] === "string" &&
+      info["icons"] === undefined &&
+      info["websiteUrl"] === undefined
+    )
+  )
+    return undefined;
   const level = meta[ENVELOPE.logLevel];
   if (level !== undefined && !(typeof level === "string" && LEVELS.has(level))) return undefined;
   const token = meta["progressToken"];
@@ -196,7 +232,12 @@ function commonCall(req: IncomingMessage, body: unknown): CommonCall | undefined
 
 /** Objects all the way down to the second level, which is as deep as the capability schema constrains anything. */
 function plainCapabilities(value: unknown): boolean {
-  return isObject(value) && Object.values(value).every((v) => isObject(v) && Object.values(v).every((w) => isObject(w) || typeof w === "boolean"));
+  return (
+    isObject(value) &&
+    Object.values(value).every(
+      (v) => isObject(v) && Object.values(v).every((w) => isObject(w) || typeof w === "boolean"),
+    )
+  );
 }
 
 /** An answer as the stateless era writes it; the SDK drops the wrapped `{method, result}` form that some peers send. */

@@ -10,7 +10,10 @@ export interface Admission {
 }
 
 /** Built from the configuration; `port` is the one in use. */
-export function admissionOf(http: { host: string; allowedHosts: readonly string[]; allowedOrigins: readonly string[] }, port: number): Admission {
+export function admissionOf(
+  http: { host: string; allowedHosts: readonly string[]; allowedOrigins: readonly string[] },
+  port: number,
+): Admission {
   const own = http.host.includes(":") ? `[${http.host}]` : http.host;
   return {
     hosts: new Set([own, `${own}:${port}`, ...http.allowedHosts].map((h) => h.toLowerCase())),
@@ -25,7 +28,8 @@ export function admissionOf(http: { host: string; allowedHosts: readonly string[
  */
 export function refusedOrigin(req: IncomingMessage, admission: Admission): string | undefined {
   const host = req.headers.host?.toLowerCase() ?? "";
-  if (!admission.hosts.has(host) && !(admission.loopback && isLoopback(hostnameOf(host)))) return `the Host \`${host.slice(0, 100)}\` is not this broker's`;
+  if (!admission.hosts.has(host) && !(admission.loopback && isLoopback(hostnameOf(host))))
+    return `the Host \`${host.slice(0, 100)}\` is not this broker's`;
   const origin = req.headers.origin;
   if (origin === undefined || admission.origins.has(origin.toLowerCase())) return undefined;
   if (admission.loopback) {

@@ -19,7 +19,9 @@ const PASSED_ON = new Set([
 export function sessionOwner(server: () => Server | undefined, name: string): LinkOwner {
   const sessionful = (): Server | undefined => {
     const s = server();
-    return s?.getClientCapabilities() !== undefined && s.getNegotiatedProtocolVersion()?.startsWith("2025") ? s : undefined;
+    return s?.getClientCapabilities() !== undefined && s.getNegotiatedProtocolVersion()?.startsWith("2025")
+      ? s
+      : undefined;
   };
   return {
     name,
@@ -28,7 +30,11 @@ export function sessionOwner(server: () => Server | undefined, name: string): Li
     },
     async onRequest(callback) {
       const s = sessionful();
-      if (!s) throw new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" });
+      if (!s)
+        throw new RefusedRequest({
+          code: WIRE_CODES.methodNotFound,
+          message: "the client cannot be asked outside a call",
+        });
       const request = { method: callback.method, ...(callback.params && { params: { ...callback.params } }) };
       return (await s.request(request, ANYTHING, { timeout: ASK_MS })) as object;
     },

@@ -9,7 +9,12 @@ export class EventStream {
 
   constructor(res: ServerResponse, headers?: Record<string, string>) {
     this.#res = res;
-    res.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no", ...headers });
+    res.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+      ...headers,
+    });
     res.flushHeaders();
     // Proxies close streams on which nothing moves.
     this.#beat = setInterval(() => res.write(": keep-alive\n\n"), KEEP_ALIVE_MS);

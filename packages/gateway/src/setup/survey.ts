@@ -172,7 +172,9 @@ function stderrLog(lines: string[]): Logger {
     write(text: string) {
       const entry = JSON.parse(text) as { stderr?: unknown };
       if (typeof entry.stderr !== "string") return;
-      lines.push(entry.stderr.trim().slice(0, 300));
+      const line = entry.stderr.trim().slice(0, 300);
+      // A server that is started twice fails twice in the same words.
+      if (!lines.includes(line)) lines.push(line);
       if (lines.length > MAX_STDERR) lines.shift();
     },
   });

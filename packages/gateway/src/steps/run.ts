@@ -33,15 +33,18 @@ export async function run(life: Life): Promise<Ran> {
         exchange.onCancel = undefined;
         return { kind: "reply", reply: step.reply, era: running.heldOpen ? "legacy" : "modern", ms: performance.now() - began };
       }
-      if (!exchange.ask) {
-        const missing = beyondClient(life, step.requests);
-        if (missing) {
-          running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
-          return { kind: "refused", error: missing, ms: performance.now() - began };
-        }
-        return { kind: "ask", answer: leaveToAgent(life, running, step), ms: performance.now() - began };
+      if (exchange.ask) {
+        running.answer(await askAll(life, step.requests), step.state);
+        continue;
       }
-      running.answer(await askAll(life, step.requests), step.state);
+      const beyond = Object.keys(step.requests).filter((key) => !permitted(life, step.requests[key] as Callback));
+      if (beyond.length === 0) return { kind: "ask", answer: leaveToAgent(life, running, step), ms: performance.now() - began };
+      if (!running.heldOpen) {
+        running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
+        return { kind: "refused", error: beyondClient(beyond.map((key) => step.requests[key] as Callback)), ms: performance.now() - began };
+      }
+      // A server that holds the connection may ask for its own ends, such as for roots: it is told no, and the call goes on.
+      running.decline(beyond);
     }
   } catch (error) {
     const failure = error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
@@ -57,7 +60,7 @@ async function open(life: Life): Promise<Running> {
   if (!tool) throw new Error("run before resolve");
   const voice: Pick<Dispatch, "onProgress" | "onNotification"> = {
     onNotification: (method, params) => {
-      if (method !== "notifications/message" || tool.upstream.config.manifest.logging) exchange.notify(method, params);
+      if (method !== "notifications/message" || (tool.upstream.config.manifest.logging && wantsLog(life, params?.["level"]))) exchange.notify(method, params);
     },
     onProgress:
       exchange.progressToken === undefined
@@ -115,10 +118,8 @@ function leaveToAgent(life: Life, running: Running, step: { requests: Readonly<R
   return { result: { resultType: "input_required", inputRequests: step.requests, requestState } };
 }
 
-/** What the client would need to be able to do to answer; undefined if it can. */
-function beyondClient(life: Life, requests: Readonly<Record<string, Callback>>): WireError | undefined {
-  const needed = Object.values(requests).filter((callback) => !permitted(life, callback));
-  if (needed.length === 0) return undefined;
+/** What the client would need to be able to do to answer. */
+function beyondClient(needed: readonly Callback[]): WireError {
   const requiredCapabilities = Object.fromEntries(needed.map((callback) => [familyOf(callback), {}]));
   return {
     code: WIRE_CODES.missingCapability,
@@ -129,6 +130,15 @@ function beyondClient(life: Life, requests: Readonly<Record<string, Callback>>):
 
 function permitted(life: Life, callback: Callback): boolean {
   return life.tool !== undefined && callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) && familyOf(callback) in life.exchange.capabilities;
+}
+
+const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+/** A stateless client gets log messages only where its request asks for them, and none below the level it asks for. */
+function wantsLog(life: Life, level: unknown): boolean {
+  const wanted = life.exchange.logLevel ?? life.session.logLevel;
+  if (wanted === undefined) return life.exchange.era === "legacy";
+  return LEVELS.indexOf(String(level)) >= LEVELS.indexOf(wanted);
 }
 
 function familyOf(callback: Callback): string {

@@ -95,6 +95,14 @@ export class Running {
     this.#asked.clear();
   }
 
+  /** Refuses some of what was asked; the request goes on. */
+  decline(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#asked.get(key)?.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "the client cannot answer this" }));
+      this.#asked.delete(key);
+    }
+  }
+
   /** Ends the request, wherever it is. */
   cancel(failure: UpstreamFailure): void {
     this.#failed = failure;

@@ -94,7 +94,7 @@ function ranged(c: Checking, type: Type, e: Expr): [Type, Type] {
   const keys: Type[] = [];
   const values: Type[] = [];
   for (const member of c.members(type)) {
-    if (member.kind === "dyn" || member.kind === "never") {
+    if (member.kind === "dyn") {
       keys.push(DYN);
       values.push(DYN);
     } else if (member.kind === "list") {

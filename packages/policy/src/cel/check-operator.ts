@@ -59,14 +59,13 @@ export function typeOfBinary(c: Checking, e: ExprOf<"binary">, locals: Locals): 
     case "<=":
     case ">":
     case ">=": {
-      const ordered = (t: Type): boolean =>
-        c.members(t).some((m) => ORDERED.has(m.kind) || m.kind === "dyn" || m.kind === "never");
+      const ordered = (t: Type): boolean => c.members(t).some((m) => ORDERED.has(m.kind) || m.kind === "dyn");
       if (!ordered(left) || !ordered(right) || !comparable(c, left, right)) throw mismatch(c, e, left, right);
       return BOOL;
     }
     case "in": {
       const fits = c.members(right).some((m) => {
-        if (m.kind === "dyn" || m.kind === "never") return true;
+        if (m.kind === "dyn") return true;
         if (m.kind === "list") return comparable(c, left, m.of);
         if (m.kind === "map") return comparable(c, left, m.key);
         return m.kind === "object" && comparable(c, left, STRING);

@@ -124,7 +124,6 @@ class Checker extends Checking {
     for (const member of this.members(of)) {
       switch (member.kind) {
         case "dyn":
-        case "never":
           types.push(DYN);
           break;
         case "map":
@@ -190,7 +189,6 @@ class Checker extends Checking {
     switch (of.kind) {
       case "dyn":
       case "param":
-      case "never":
         return DYN;
       case "list":
         return this.mayBeNumber(index) ? of.of : undefined;

@@ -8,7 +8,7 @@ export interface Field {
 /** The static type of an expression. */
 export type Type =
   | {
-      readonly kind: "dyn" | "null" | "bool" | "int" | "uint" | "double" | "bytes" | "timestamp" | "duration" | "never";
+      readonly kind: "dyn" | "null" | "bool" | "int" | "uint" | "double" | "bytes" | "timestamp" | "duration";
     }
   | { readonly kind: "string"; readonly values?: readonly string[] }
   | { readonly kind: "list" | "optional"; readonly of: Type }
@@ -36,8 +36,6 @@ export const STRING: Type = { kind: "string" };
 export const BYTES: Type = { kind: "bytes" };
 export const TIMESTAMP: Type = { kind: "timestamp" };
 export const DURATION: Type = { kind: "duration" };
-/** The type of nothing, such as the elements of `[]` once known to have none. */
-export const NEVER: Type = { kind: "never" };
 
 export function listOf(of: Type): Type {
   return { kind: "list", of };

@@ -50,7 +50,7 @@ export class Unifier {
       if (outcome !== "free") return outcome === "yes";
     }
     if (from.kind === "param") return this.#substitute(to, from) === "yes";
-    if (from.kind === "dyn" || to.kind === "dyn" || from.kind === "never" || to.kind === "never") return true;
+    if (from.kind === "dyn" || to.kind === "dyn") return true;
     if (from.kind === "union") return from.of.some((member) => this.attempt(() => this.assignable(member, to)));
     if (to.kind === "union") return to.of.some((member) => this.attempt(() => this.assignable(from, member)));
     if (from.kind === "null") return to.kind === "null" || NULLABLE.has(to.kind);
