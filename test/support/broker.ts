@@ -1,7 +1,6 @@
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { audienceOf, type Config, issueToken, loadConfig, openSigningKey } from "@callgate/gateway";
-import { type Running, startNode } from "./process.ts";
+import { type Running, type StartOptions, startNode } from "./process.ts";
 
 /** The command line's program. */
 export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
@@ -24,9 +23,9 @@ export interface Broker {
 }
 
 /** Starts `callgate serve` and waits until it listens. */
-export async function startBroker(config: string, env?: Record<string, string>): Promise<Broker> {
+export async function startBroker(config: string, options: StartOptions = {}): Promise<Broker> {
   const loaded = await load(config);
-  const process = startNode([CLI, "serve", "--config", config], env === undefined ? {} : { env });
+  const process = startNode([CLI, "serve", "--config", config], options);
   try {
     const url = /https?:\/\/\S+/.exec(await process.line(/callgate listens on http/))?.[0] as string;
     return {
@@ -72,9 +71,4 @@ async function load(file: string): Promise<Config> {
 /** The arguments of `node` that serve one agent over stdio. */
 export function stdioBroker(config: string): string[] {
   return [CLI, "serve", "--stdio", "--config", config];
-}
-
-/** The data folder that the configurations of these tests use. */
-export function dataOf(folder: string): string {
-  return join(folder, "data");
 }

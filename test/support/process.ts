@@ -21,13 +21,17 @@ export interface Running {
 
 const STOP_MS = 10_000;
 
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** No file may grow beyond so many blocks, of 512 or 1024 bytes as the shell has it: a full disk, but for this process alone. */
+  readonly fileBlocks?: number;
+}
+
 /** Starts `node <args>` with no environment but what is needed and what `env` names. */
-export function startNode(args: readonly string[], more: { cwd?: string; env?: Record<string, string> } = {}): Running {
-  const child = spawn(process.execPath, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", ...more.env },
-    ...(more.cwd !== undefined && { cwd: more.cwd }),
-  });
+export function startNode(args: readonly string[], { env, fileBlocks }: StartOptions = {}): Running {
+  const [program, ...rest] =
+    fileBlocks === undefined ? [process.execPath, ...args] : ["sh", "-c", `ulimit -f ${fileBlocks}; exec "$0" "$@"`, process.execPath, ...args];
+  const child = spawn(program as string, rest, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"] ?? "", ...env } });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", (line) => void lines.push(line));
   const abandon = () => child.kill("SIGKILL");

@@ -119,3 +119,10 @@ export async function openSession(url: string, token: string | undefined, capabi
   await send(url, headersFor(token, { "mcp-session-id": session }), { jsonrpc: "2.0", method: "notifications/initialized" });
   return session;
 }
+
+/** Calls a tool in the stateless era; gives the message that answers, and its HTTP status. */
+export async function callModern(url: string, token: string | undefined, name: string, args: object, id = 1): Promise<WireMessage & { status: number }> {
+  const { headers, body } = modernRequest(id, "tools/call", { name, arguments: args });
+  const answer = await send(url, headersFor(token, headers), body);
+  return { ...answer.messages.find((m) => m.id === id), status: answer.status };
+}

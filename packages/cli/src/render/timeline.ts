@@ -62,7 +62,8 @@ function stepOf(record: LedgerRecord): string {
   const rules = decision && decision.rules.length > 0 ? ` by ${decision.rules.join(", ")}` : "";
   switch (kind) {
     case "intent":
-      return `allowed${rules}`;
+      // The rule that asked is named where it asked.
+      return decision?.approver === undefined ? `allowed${rules}` : "allowed";
     case "denial":
       return `DENIED${rules}: ${error?.message ?? "no reason recorded"}`;
     case "approval":

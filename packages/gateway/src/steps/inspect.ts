@@ -1,4 +1,4 @@
-import { isObject, type Label } from "@callgate/core";
+import { digestOf, isObject, type Label } from "@callgate/core";
 import type { Answer } from "../exchange.ts";
 import { IDENTITY } from "../identity.ts";
 import { ENVELOPE } from "../upstream/message.ts";
@@ -57,6 +57,7 @@ function judged(life: Life, reply: Reply, received: Record<string, unknown>, era
     status: isError ? "error" : "ok",
     ...(isError && { error: { code: "tool-error", message: firstText(result) } }),
     text,
+    digest: digestOf(text),
     ms,
   };
 }

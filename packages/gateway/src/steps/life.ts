@@ -57,8 +57,9 @@ export interface Outcome {
   readonly answer: Answer;
   readonly status: "ok" | "error" | "cancelled" | "timeout" | "input_required";
   readonly error?: { readonly code: string; readonly message: string };
-  /** The result as JSON text, where there is one. */
+  /** The result as JSON text, where there is one, and its digest. */
   readonly text?: string;
+  readonly digest?: Digest;
   /** Milliseconds between sending the request and its answer. */
   readonly ms: number;
 }

@@ -1,4 +1,4 @@
-import { messageOf, type Reason, type RecordDraft, digestOf } from "@callgate/core";
+import { messageOf, type Reason, type RecordDraft } from "@callgate/core";
 import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -76,7 +76,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       status: outcome.status,
       ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
-      ...(outcome.text !== undefined && { result: digestOf(outcome.text), payloads: { result: outcome.text } }),
+      ...(outcome.text !== undefined && outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
     });
   } catch (error) {
     // The intent is durable: on the next start the call is `unknown`, which is the truth.

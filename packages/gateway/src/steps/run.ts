@@ -34,7 +34,7 @@ export async function run(life: Life): Promise<Ran> {
         return { kind: "reply", reply: step.reply, era: running.heldOpen ? "legacy" : "modern", ms: performance.now() - began };
       }
       if (exchange.ask) {
-        running.answer(await askAll(life, step.requests), step.state);
+        running.answer(await Promise.race([askAll(life, step.requests), running.cancelled()]), step.state);
         continue;
       }
       const beyond = Object.keys(step.requests).filter((key) => !permitted(life, step.requests[key] as Callback));

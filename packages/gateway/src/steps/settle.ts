@@ -1,4 +1,3 @@
-import { digestOf } from "@callgate/core";
 import type { Life, Outcome } from "./life.ts";
 
 /** Frees the call's place, counts what it took, and tells the loop breaker what it gave. */
@@ -7,5 +6,5 @@ export function settle(life: Life, outcome: Outcome): void {
   const { session, tool, round } = life;
   session.calls++;
   if (!round || round.kind === "approval") session.cost += tool?.limits.cost ?? 0;
-  session.trail.settle(life.id, outcome.text === undefined ? `${outcome.status} ${outcome.error?.code ?? ""}` : digestOf(outcome.text));
+  session.trail.settle(life.id, outcome.digest ?? `${outcome.status} ${outcome.error?.code ?? ""}`);
 }

@@ -13,6 +13,7 @@ export interface HttpTarget {
 const MAX_BODY = 64 * 1024 * 1024;
 const RECONNECT_MS = 1000;
 const MAX_RECONNECTS = 5;
+const POST_HEADERS = ["content-type", "application/json", "accept", "application/json, text/event-stream"];
 
 /** Speaks MCP's streamable HTTP transport (2025-03-26 to 2026-07-28) with one server over a keep-alive pool. */
 export function openHttpWire(target: HttpTarget, events: WireEvents, connections = 64): Wire {
@@ -24,11 +25,15 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
   let closed = false;
   let listening: { abort: () => void } | undefined;
 
-  const baseHeaders = (): Record<string, string> => {
-    const headers: Record<string, string> = { ...target.headers };
-    if (version !== undefined) headers["mcp-protocol-version"] = version;
-    if (session !== undefined) headers["mcp-session-id"] = session;
-    return headers;
+  /** Names and values in turn, as undici takes them without looking at each. Made anew only when the handshake changes them. */
+  let fixed: readonly string[] | undefined;
+  const fixedHeaders = (): readonly string[] => {
+    fixed ??= [
+      ...Object.entries(target.headers).flat(),
+      ...(version === undefined ? [] : ["mcp-protocol-version", version]),
+      ...(session === undefined ? [] : ["mcp-session-id", session]),
+    ];
+    return fixed;
   };
 
   /** Reads one response: a JSON body, or an event stream whose messages are handed on as they come. */
@@ -41,11 +46,12 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     let size = 0;
     let lastEventId: string | undefined;
     let retryMs: number | undefined;
-    const decoder = new TextDecoder();
+    let decoder: InstanceType<typeof TextDecoder> | undefined;
     const finish = (error?: Error): void => {
       const end = done;
       done = () => {};
-      end({ status, text: Buffer.concat(chunks).toString("utf8"), stream: events_ !== undefined, lastEventId, retryMs, error });
+      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      end({ status, text: body.toString("utf8"), stream: events_ !== undefined, lastEventId, retryMs, error });
       chunks = [];
     };
     pool.dispatch(options, {
@@ -56,7 +62,10 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
       onResponseStart(_c, code, headers) {
         status = code;
         const sid = headers["mcp-session-id"];
-        if (typeof sid === "string" && code < 300 && session === undefined) session = sid;
+        if (typeof sid === "string" && code < 300 && session === undefined) {
+          session = sid;
+          fixed = undefined;
+        }
         if (String(headers["content-type"] ?? "").startsWith("text/event-stream") && code < 300) {
           events_ = createParser({
             maxBufferSize: MAX_BODY,
@@ -72,8 +81,10 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
         }
       },
       onResponseData(c, chunk) {
-        if (events_) events_.feed(decoder.decode(chunk, { stream: true }));
-        else {
+        if (events_) {
+          decoder ??= new TextDecoder();
+          events_.feed(decoder.decode(chunk, { stream: true }));
+        } else {
           size += chunk.length;
           if (size > MAX_BODY) c.abort(new Error("the server's answer is over 64 MiB"));
           else chunks.push(chunk);
@@ -100,7 +111,8 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     for (const one of Array.isArray(message) ? message : [message]) {
       if (!isMessage(one)) continue;
       if (one.method !== undefined) events.onMessage(one, related);
-      else if (one.id !== undefined) {
+      else if (one.id !== undefined && one.id === related) {
+        // INVARIANT: a stream answers the request that it was opened for, and no other.
         streams.delete(one.id);
         events.onReply(one.id, Array.isArray(message) ? { message: one } : { message: one, text });
       }
@@ -150,7 +162,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
   const getOptions = (more: Record<string, string>): Dispatcher.DispatchOptions => ({
     method: "GET",
     path,
-    headers: { ...baseHeaders(), accept: "text/event-stream", ...more },
+    headers: [...fixedHeaders(), "accept", "text/event-stream", ...Object.entries(more).flat()],
   });
 
   /** The sessionful era's stream for messages that belong to no request. Servers without one answer 405. */
@@ -166,7 +178,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     return {
       method: "POST",
       path,
-      headers: { ...baseHeaders(), "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+      headers: [...fixedHeaders(), ...POST_HEADERS, ...(headers ? Object.entries(headers).flat() : [])],
       body: JSON.stringify(message),
     };
   }
@@ -192,6 +204,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     negotiated(v, sessionful) {
       if (!sessionful) return;
       version = v;
+      fixed = undefined;
       listen(0);
     },
     async close() {
@@ -203,7 +216,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
       if (session !== undefined) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, 1000);
-          exchange({ method: "DELETE", path, headers: baseHeaders() }, undefined, () => {
+          exchange({ method: "DELETE", path, headers: [...fixedHeaders()] }, undefined, () => {
             clearTimeout(timer);
             resolve();
           });

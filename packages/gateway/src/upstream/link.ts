@@ -41,6 +41,7 @@ export class Link {
   #peer: Peer;
   #identity: Identity;
   #hooks = new Map<number, CallHooks>();
+  #forget = (id: number): void => void this.#hooks.delete(id);
   #owner: LinkOwner;
   closed = false;
 
@@ -75,12 +76,9 @@ export class Link {
       sent = { ...params, _meta: { ...(params?.["_meta"] as object | undefined), ...own } };
       headers = { ...headers, ...standardHeaders({ method, params: sent }) };
     }
-    const pending = this.#peer.request(method, sent, { ...options, headers });
-    if (hooks) {
-      this.#hooks.set(pending.id, hooks);
-      const forget = (): void => void this.#hooks.delete(pending.id);
-      pending.reply.then(forget, forget);
-    }
+    const { timeout, onProgress } = options;
+    const pending = this.#peer.request(method, sent, { timeout, onProgress, headers, onSettled: hooks && this.#forget });
+    if (hooks) this.#hooks.set(pending.id, hooks);
     return pending;
   }
 

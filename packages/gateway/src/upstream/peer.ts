@@ -45,6 +45,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout | undefined;
   readonly onProgress: ((params: Record<string, unknown>) => void) | undefined;
+  readonly onSettled: ((id: number) => void) | undefined;
 }
 
 /** How to send a request. */
@@ -54,6 +55,8 @@ export interface RequestOptions {
   /** Set to ask for progress; called with the notification's params. Progress restarts the timeout. */
   readonly onProgress?: ((params: Record<string, unknown>) => void) | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Called once when the request is no longer under way, before its promise settles. */
+  readonly onSettled?: ((id: number) => void) | undefined;
 }
 
 /**
@@ -110,7 +113,7 @@ export class Peer {
     }
     const expire = (): void => pending.cancel(new UpstreamFailure("timeout", `the server did not answer within ${options.timeout} ms`));
     const timer = options.timeout > 0 ? setTimeout(expire, options.timeout) : undefined;
-    this.#waiting.set(id, { resolve, reject, timer, onProgress: options.onProgress });
+    this.#waiting.set(id, { resolve, reject, timer, onProgress: options.onProgress, onSettled: options.onSettled });
     this.#wire.request({ jsonrpc: "2.0", id, method, ...(sent && { params: sent }) }, options.headers);
     return pending;
   }
@@ -129,6 +132,7 @@ export class Peer {
     if (!waiting) return undefined;
     this.#waiting.delete(id);
     clearTimeout(waiting.timer);
+    waiting.onSettled?.(id as number);
     return waiting;
   }
 

@@ -20,6 +20,14 @@ export interface Dispatch {
   onNotification?: CallHooks["onNotification"];
 }
 
+interface Asked {
+  readonly callback: Callback;
+  readonly resolve: (result: object) => void;
+  readonly reject: (error: Error) => void;
+  /** Handed out in a step: the next answer settles it. */
+  shown: boolean;
+}
+
 /**
  * One request on its way through a server that may ask back, the same in both eras: an older server asks on the open connection, a
  * stateless one by an `input_required` result. Whoever runs it answers with `answer` and takes the next step.
@@ -28,10 +36,11 @@ export class Running {
   #link: Link;
   #dispatch: Dispatch;
   #pending: Pending | undefined;
-  #asked = new Map<string, { callback: Callback; resolve: (result: object) => void; reject: (error: Error) => void }>();
+  #asked = new Map<string, Asked>();
   #wake: (() => void) | undefined;
   #counter = 0;
   #failed: UpstreamFailure | undefined;
+  #onCancel: ((failure: UpstreamFailure) => void) | undefined;
 
   constructor(link: Link, dispatch: Dispatch) {
     this.#link = link;
@@ -55,7 +64,7 @@ export class Running {
     };
     const progress = onProgress && ((p: Record<string, unknown>): void => this.#dispatch.onProgress?.(p));
     this.#pending = this.#link.request(method, sent, { timeout, headers, onProgress: progress }, hooks, meta);
-    this.#pending.reply.catch(() => {});
+    this.#pending.reply.catch((failure: UpstreamFailure) => this.#onCancel?.(failure));
   }
 
   /** Takes up a parked request again: what it says from now on goes to another exchange. */
@@ -76,23 +85,28 @@ export class Running {
     const reply = await Promise.race([pending.reply, woken]);
     if (reply === undefined) {
       if (this.#failed) throw this.#failed;
+      for (const asked of this.#asked.values()) asked.shown = true;
       return { kind: "ask", requests: Object.fromEntries([...this.#asked].map(([key, a]) => [key, a.callback])) };
     }
     return fromReply(reply);
   }
 
-  /** Answers what was asked. An unanswered question is refused towards the server. */
+  /**
+   * Answers what the last step asked. An unanswered question is refused towards the server; one that came in meanwhile waits for its own
+   * step.
+   */
   answer(responses: Readonly<Record<string, unknown>>, state?: string): void {
     if (!this.heldOpen) {
       this.start({ responses, ...(state !== undefined && { state }) });
       return;
     }
     for (const [key, asked] of this.#asked) {
+      if (!asked.shown) continue;
+      this.#asked.delete(key);
       const response = responses[key];
       if (isObject(response)) asked.resolve(response);
       else asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "the client gave no answer" }));
     }
-    this.#asked.clear();
   }
 
   /** Refuses some of what was asked; the request goes on. */
@@ -109,11 +123,20 @@ export class Running {
     for (const asked of this.#asked.values()) asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: failure.message }));
     this.#asked.clear();
     this.#pending?.cancel(failure);
+    this.#onCancel?.(failure);
+  }
+
+  /** Rejects when the request is cancelled or fails, so that nobody waits for an answer that no longer counts. */
+  cancelled(): Promise<never> {
+    if (this.#failed) return Promise.reject(this.#failed);
+    return new Promise((_, reject) => {
+      this.#onCancel = reject;
+    });
   }
 
   #hold(callback: Callback): Promise<object> {
     return new Promise((resolve, reject) => {
-      this.#asked.set(`ask-${++this.#counter}`, { callback, resolve, reject });
+      this.#asked.set(`ask-${++this.#counter}`, { callback, resolve, reject, shown: false });
       this.#wake?.();
     });
   }
