@@ -3,7 +3,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { connect, ruleOf, textOf } from "../support/agent.ts";
 import { type Broker, CLI, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
-import { recordsIn, verify } from "../support/ledger.ts";
+import { callsAfter, recordsIn, verify } from "../support/ledger.ts";
 import { ran, starts, writeOdd } from "../support/odd/setup.ts";
 import { runs, type StartOptions, startNode } from "../support/process.ts";
 import { until } from "../support/until.ts";
@@ -102,8 +102,8 @@ describe("a server that is killed", () => {
     }
     const delays = broker.process.lines.map((line) => /"retryMs":(\d+)/.exec(line)?.[1]).filter((d) => d !== undefined);
     expect(delays).toEqual(["200", "400", "800"]);
-    const last = pairsIn(broker.data).filter((p) => p.intent.tool?.name === "slow");
-    expect(last.map((p) => p.outcomes[0]?.error?.code)).toEqual(Array(3).fill("callgate/unreachable"));
+    const last = (await callsAfter(broker.data, 0)).filter((c) => c.intent.tool?.name === "slow");
+    expect(last.map((c) => c.outcome.error?.code)).toEqual(Array(3).fill("callgate/unreachable"));
     await agent.close();
   });
 

@@ -12,8 +12,9 @@ export interface Folder {
   remove(): void;
 }
 
-export function makeFolder(): Folder {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), "callgate-test-")));
+/** `name` tells whose it is, for one that was left behind. */
+export function makeFolder(name = "test"): Folder {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), `callgate-${name}-`)));
   return {
     path,
     write(name, content) {

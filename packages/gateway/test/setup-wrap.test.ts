@@ -123,7 +123,8 @@ test("a server that cannot be started stays as it is, and the others are wrapped
     ["good", "wrapped"],
   ]);
   expect(entries[0]?.reason).toContain("[secret] is not a good key");
-  expect(existsSync(join(home, "client", "broken"))).toBe(false);
+  const [client] = await readdir(home);
+  expect((await readdir(join(home, client!))).sort()).toEqual(["good", "wrapped.json"]);
   expect((await entriesNow())["broken"]).toEqual(broken);
 });
 

@@ -26,4 +26,6 @@ server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => runTool(p
 server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: ["ann", "bob"].map((name) => ({ uri: `odd://${name}`, name })) }));
 server.setRequestHandler(ReadResourceRequestSchema, ({ params }) => ({ contents: [{ uri: params.uri, text: `the contents of ${params.uri}` }] }));
 for (const schema of [SubscribeRequestSchema, UnsubscribeRequestSchema, SetLevelRequestSchema]) server.setRequestHandler(schema as typeof SubscribeRequestSchema, () => ({}));
+// The SDK leaves it to the server to end with its input; a call on its way would keep this one alive.
+process.stdin.once("end", () => process.exit(0));
 await server.connect(new StdioServerTransport());

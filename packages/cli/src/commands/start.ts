@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { CallgateError } from "@callgate/core";
 import { audienceOf, issueToken, openSigningKey } from "@callgate/gateway";
 import { Command } from "commander";
 import { configOf } from "../configuration.ts";
@@ -12,10 +13,12 @@ export function startCommand(): Command {
     .description("run the broker and print how to try it (the example configuration unless one is here)")
     .option("-c, --config <file>", "the configuration")
     .option("--data <folder>", "the data folder, in place of the configuration's")
+    .option("-p, --port <number>", "the port, in place of the configuration's; 0 takes any that is free")
     .option("-t, --ttl <time>", "how long the printed token is good for", "1h")
-    .action(async (options: { config?: string; data?: string; ttl: string }) => {
+    .action(async (options: { config?: string; data?: string; port?: string; ttl: string }) => {
       const file = startConfig(options.config);
-      const config = await configOf({ config: file, ...(options.data !== undefined && { data: options.data }) });
+      const loaded = await configOf({ config: file, ...(options.data !== undefined && { data: options.data }) });
+      const config = options.port === undefined ? loaded : { ...loaded, http: { ...loaded.http, port: portOf(options.port) } };
       const began = performance.now();
       const stop = stopped();
       const running = await openRunning(config);
@@ -34,6 +37,12 @@ export function startCommand(): Command {
       await running.close();
       process.exit(0);
     });
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new CallgateError("BAD_ARGUMENT", `\`${text}\` is not a port`, { help: "write a number from 0 to 65535" });
+  return port;
 }
 
 /** One ready line for each thing to try, with a client that is not ours. */

@@ -123,7 +123,7 @@ export class Peer {
   }
 
   async close(): Promise<void> {
-    this.#lost(undefined, false);
+    this.#end(new UpstreamFailure("cancelled", "the broker closed the connection to the server"));
     await this.#wire?.close();
   }
 
@@ -171,12 +171,16 @@ export class Peer {
     if (!this.#closed) this.#wire.send(answer);
   }
 
-  #lost(error: Error | undefined, tell = true): void {
-    if (this.#closed) return;
+  #lost(error: Error | undefined): void {
+    if (this.#end(new UpstreamFailure("unreachable", `the connection to the server was lost${error ? `: ${error.message}` : ""}`))) this.#events.onClose(error);
+  }
+
+  /** Fails everything that waits; false if that was done before. */
+  #end(failure: UpstreamFailure): boolean {
+    if (this.#closed) return false;
     this.#closed = true;
-    for (const id of [...this.#waiting.keys()])
-      this.#settle(id)?.reject(new UpstreamFailure("unreachable", `the connection to the server was lost${error ? `: ${error.message}` : ""}`));
-    if (tell) this.#events.onClose(error);
+    for (const id of [...this.#waiting.keys()]) this.#settle(id)?.reject(failure);
+    return true;
   }
 }
 

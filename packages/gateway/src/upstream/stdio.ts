@@ -110,6 +110,8 @@ export async function openStdioWire(target: StdioTarget, events: WireEvents, log
       await gone;
       clearTimeout(terminate);
       clearTimeout(kill);
+      // What the server started and left behind is still in its group.
+      signal("SIGKILL");
     },
   };
 }
