@@ -17,6 +17,7 @@ const TASKS = {
   conformance: () => ["test/conformance/run.ts"],
   "conformance:cel": () => ["test/conformance/cel.ts"],
   generate: () => ["scripts/generate.ts"],
+  clients: () => ["test/clients/run.mjs"],
 };
 
 /** What reads the tree without running it, cheapest first. */

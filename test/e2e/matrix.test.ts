@@ -29,7 +29,11 @@ describe.each(KINDS)("%s", (kind) => {
         for (const server of SETUPS[setup]) {
           for (const feature of FEATURES.filter((f) => (f.servers as readonly string[]).includes(server))) {
             const exception = EXCEPTIONS.find(
-              (e) => e.feature === feature.name && (e.server ?? server) === server && (e.kind ?? kind) === kind && (e.face ?? face) === face,
+              (e) =>
+                e.feature === feature.name &&
+                (e.server ?? server) === server &&
+                (e.kind ?? kind) === kind &&
+                (e.face ?? face) === face,
             );
             const title = `${server}: ${feature.name}`;
             if (exception) it.skip(`${title} (cannot work: ${exception.reason})`, () => {});

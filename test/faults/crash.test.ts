@@ -26,7 +26,8 @@ afterAll(() => folder.remove());
 /** Intents and the outcomes that belong to them. */
 function pairsIn(data: string): { intent: LedgerRecord; outcomes: LedgerRecord[] }[] {
   const records: LedgerRecord[] = [];
-  for (let page = recordsIn(data); page.length > 0; page = recordsIn(data, { after: records.at(-1)?.seq ?? 0 })) records.push(...page);
+  for (let page = recordsIn(data); page.length > 0; page = recordsIn(data, { after: records.at(-1)?.seq ?? 0 }))
+    records.push(...page);
   return records
     .filter((r) => r.kind === "intent")
     .map((intent) => ({ intent, outcomes: records.filter((r) => r.kind === "outcome" && r.call === intent.call) }));
@@ -53,7 +54,10 @@ describe("a broker that is killed under load", () => {
     const token = await broker.token("ann");
     const pouring = ["a", "b", "c", "d"].map((name) => pour(broker, token, name));
     const stuck = callModern(broker.url, token, "odd__slow", { ms: 60_000 }).catch(() => undefined);
-    await until("calls to run", () => ran(folder, "killed").length > 200 && ran(folder, "killed").some((r) => r.name === "slow"));
+    await until(
+      "calls to run",
+      () => ran(folder, "killed").length > 200 && ran(folder, "killed").some((r) => r.name === "slow"),
+    );
     broker.process.signal("SIGKILL");
     expect(await broker.process.ended).toBe("SIGKILL");
     const answered = (await Promise.all(pouring)).flat();
@@ -78,7 +82,9 @@ describe("a broker that is killed under load", () => {
     expect(open.filter((p) => answers.has(p.intent.args as never)).length).toBeLessThan(answered.length);
 
     // The new run answers, and what was open has not been run again.
-    expect((await callModern(again.url, token, "odd__echo", { text: "after" })).result).toMatchObject({ content: [{ text: "echo: after" }] });
+    expect((await callModern(again.url, token, "odd__echo", { text: "after" })).result).toMatchObject({
+      content: [{ text: "echo: after" }],
+    });
     expect(ran(folder, "killed").slice(before.length)).toMatchObject([{ name: "echo" }]);
   });
 });
@@ -88,10 +94,14 @@ describe("a server that is killed", () => {
     const broker = await start(writeOdd(folder, {}, "server"));
     const agent = await connect("2.x client, modern", { url: broker.url, token: await broker.token("ann") });
     for (let round = 1; round <= 3; round++) {
-      const pid = Number(textOf(await until("the server", async () => {
-        const result = await agent.call("odd__pid");
-        return ruleOf(result) === undefined && result;
-      })));
+      const pid = Number(
+        textOf(
+          await until("the server", async () => {
+            const result = await agent.call("odd__pid");
+            return ruleOf(result) === undefined && result;
+          }),
+        ),
+      );
       const slow = ran(folder, "server").filter((r) => r.name === "slow").length;
       const call = agent.call("odd__slow", { ms: 60_000 });
       await until("the call to run", () => ran(folder, "server").filter((r) => r.name === "slow").length > slow);
@@ -112,7 +122,9 @@ describe("a server that is killed", () => {
     const agent = await connect("1.x client", { url: broker.url, token: await broker.token("ann") });
     const died = await agent.call("odd__die");
     expect(died.isError).toBe(true);
-    expect(textOf(died)).toMatch(/The call failed: .*the server exited with status 7.*\nWhat to do: try again in a moment/);
+    expect(textOf(died)).toMatch(
+      /The call failed: .*the server exited with status 7.*\nWhat to do: try again in a moment/,
+    );
     await agent.close();
   });
 });
@@ -135,7 +147,10 @@ describe("a ledger that cannot be written", () => {
     expect(before).toBe(answered);
     for (let i = 0; i < 5; i++) {
       const { result } = await callModern(broker.url, token, "odd__echo", { text: "small" });
-      expect(result).toMatchObject({ isError: true, _meta: { "io.callgate/denial": { rule: "callgate/ledger-unavailable" } } });
+      expect(result).toMatchObject({
+        isError: true,
+        _meta: { "io.callgate/denial": { rule: "callgate/ledger-unavailable" } },
+      });
     }
     expect(ran(folder, "full").length).toBe(before);
     expect(broker.process.lines.join("\n")).toContain("the ledger failed: every call is refused from now on");
@@ -156,7 +171,9 @@ describe("Ctrl-C", () => {
     expect(await broker.process.ended).toBe(0);
     await slow;
     expect(starts(folder, "stopped").length).toBeGreaterThan(0);
-    await until("the servers and their children to be gone", () => [...starts(folder, "stopped"), grandchild].every((pid) => !runs(pid)));
+    await until("the servers and their children to be gone", () =>
+      [...starts(folder, "stopped"), grandchild].every((pid) => !runs(pid)),
+    );
     expect(verify(broker.data).ok).toBe(true);
     expect(pairsIn(broker.data).map((p) => [p.intent.tool?.name, p.outcomes.map((o) => o.status)])).toEqual([
       ["breed", ["ok"]],

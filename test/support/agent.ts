@@ -68,7 +68,11 @@ export interface Agent {
 }
 
 const NAME = { name: "callgate-test", version: "1.0.0" };
-const FAMILIES = { "elicitation/create": { elicitation: {} }, "sampling/createMessage": { sampling: {} }, "roots/list": { roots: {} } };
+const FAMILIES = {
+  "elicitation/create": { elicitation: {} },
+  "sampling/createMessage": { sampling: {} },
+  "roots/list": { roots: {} },
+};
 
 /** Connects a client that declares what `answers` can answer, and nothing else. */
 export async function connect(kind: Kind, face: Face, answers: Answers = {}): Promise<Agent> {
@@ -84,7 +88,10 @@ export async function connect(kind: Kind, face: Face, answers: Answers = {}): Pr
   const hear = async (n: { method: string; params?: unknown }) => {
     heard.push({ method: n.method, params: (n.params ?? {}) as Record<string, unknown> });
   };
-  const plain = kind === "1.x client" ? oldClient(face, capabilities, answer, methods, hear) : newClient(kind, face, capabilities, answer, methods, hear);
+  const plain =
+    kind === "1.x client"
+      ? oldClient(face, capabilities, answer, methods, hear)
+      : newClient(kind, face, capabilities, answer, methods, hear);
   await plain.open();
   const modern = kind === "2.x client, modern";
   let level: string | undefined;
@@ -100,7 +107,10 @@ export async function connect(kind: Kind, face: Face, answers: Answers = {}): Pr
       return plain.capabilities();
     },
     call: (name, args = {}, options = {}) =>
-      plain.call({ name, arguments: args, ...(level !== undefined && { _meta: { [ENVELOPE.logLevel]: level } }) }, options),
+      plain.call(
+        { name, arguments: args, ...(level !== undefined && { _meta: { [ENVELOPE.logLevel]: level } }) },
+        options,
+      ),
     request: (method, params) => plain.request(method, params),
     async watch(uris) {
       if (modern) return plain.listen(uris);
@@ -119,7 +129,10 @@ interface Plain {
   open(): Promise<void>;
   sessionId(): string | undefined;
   capabilities(): Record<string, unknown>;
-  call(params: { name: string; arguments: Record<string, unknown>; _meta?: Record<string, unknown> }, options: CallOptions): Promise<ToolResult>;
+  call(
+    params: { name: string; arguments: Record<string, unknown>; _meta?: Record<string, unknown> },
+    options: CallOptions,
+  ): Promise<ToolResult>;
   request(method: string, params: Record<string, unknown> | undefined): Promise<Record<string, unknown>>;
   listen(uris: readonly string[]): Promise<void>;
   close(): Promise<void>;
@@ -131,9 +144,19 @@ type Hearer = (notification: { method: string; params?: unknown }) => Promise<vo
 const ENV = { PATH: process.env["PATH"] ?? "" };
 const TIMEOUT = 30_000;
 
-function oldClient(face: Face, capabilities: Record<string, object>, answer: Answerer, methods: (keyof Answers)[], hear: Hearer): Plain {
+function oldClient(
+  face: Face,
+  capabilities: Record<string, object>,
+  answer: Answerer,
+  methods: (keyof Answers)[],
+  hear: Hearer,
+): Plain {
   const client = new OldClient(NAME, { capabilities });
-  const schemas = { "elicitation/create": ElicitRequestSchema, "sampling/createMessage": CreateMessageRequestSchema, "roots/list": ListRootsRequestSchema };
+  const schemas = {
+    "elicitation/create": ElicitRequestSchema,
+    "sampling/createMessage": CreateMessageRequestSchema,
+    "roots/list": ListRootsRequestSchema,
+  };
   for (const method of methods) client.setRequestHandler(schemas[method], answer(method));
   client.fallbackNotificationHandler = hear;
   const transport =
@@ -145,8 +168,10 @@ function oldClient(face: Face, capabilities: Record<string, object>, answer: Ans
     open: () => client.connect(transport as OldTransport, { timeout: TIMEOUT }),
     sessionId: () => ("sessionId" in transport ? transport.sessionId : undefined),
     capabilities: () => (client.getServerCapabilities() ?? {}) as Record<string, unknown>,
-    call: async (params, options) => (await client.callTool(params, undefined, { timeout: TIMEOUT, ...options } as never)) as unknown as ToolResult,
-    request: async (method, params) => await client.request({ method, ...(params && { params }) } as never, ResultSchema, { timeout: TIMEOUT }),
+    call: async (params, options) =>
+      (await client.callTool(params, undefined, { timeout: TIMEOUT, ...options } as never)) as unknown as ToolResult,
+    request: async (method, params) =>
+      await client.request({ method, ...(params && { params }) } as never, ResultSchema, { timeout: TIMEOUT }),
     listen: () => Promise.reject(new Error("this era subscribes one by one")),
     async close() {
       if ("terminateSession" in transport) await transport.terminateSession();
@@ -155,7 +180,14 @@ function oldClient(face: Face, capabilities: Record<string, object>, answer: Ans
   };
 }
 
-function newClient(kind: Kind, face: Face, capabilities: Record<string, object>, answer: Answerer, methods: (keyof Answers)[], hear: Hearer): Plain {
+function newClient(
+  kind: Kind,
+  face: Face,
+  capabilities: Record<string, object>,
+  answer: Answerer,
+  methods: (keyof Answers)[],
+  hear: Hearer,
+): Plain {
   const mode = kind === "2.x client, modern" ? { pin: VERSION } : "legacy";
   const client = new Client(NAME, { capabilities, versionNegotiation: { mode } });
   for (const method of methods) client.setRequestHandler(method, answer(method) as never);
@@ -163,25 +195,41 @@ function newClient(kind: Kind, face: Face, capabilities: Record<string, object>,
   const transport =
     "url" in face
       ? new StreamableHTTPClientTransport(new URL(face.url), { requestInit: { headers: authorization(face.token) } })
-      : new StdioClientTransport({ command: process.execPath, args: [...face.args], env: ENV, stderr: face.stderr ?? "ignore" });
+      : new StdioClientTransport({
+          command: process.execPath,
+          args: [...face.args],
+          env: ENV,
+          stderr: face.stderr ?? "ignore",
+        });
   return {
     open: () => client.connect(transport as Transport, { timeout: TIMEOUT }),
     sessionId: () => ("sessionId" in transport ? (transport.sessionId as string | undefined) : undefined),
     capabilities: () => (client.getServerCapabilities() ?? {}) as Record<string, unknown>,
-    call: async (params, options) => (await client.callTool(params, { timeout: TIMEOUT, ...options })) as unknown as ToolResult,
+    call: async (params, options) =>
+      (await client.callTool(params, { timeout: TIMEOUT, ...options })) as unknown as ToolResult,
     request: (method, params) => newRequest(client, method, params ?? {}),
     async listen(uris) {
-      await client.listen({ toolsListChanged: true, resourcesListChanged: true, promptsListChanged: true, ...(uris.length > 0 && { resourceSubscriptions: [...uris] }) });
+      await client.listen({
+        toolsListChanged: true,
+        resourcesListChanged: true,
+        promptsListChanged: true,
+        ...(uris.length > 0 && { resourceSubscriptions: [...uris] }),
+      });
     },
     async close() {
-      if ("terminateSession" in transport && mode === "legacy") await (transport as StreamableHTTPClientTransport).terminateSession();
+      if ("terminateSession" in transport && mode === "legacy")
+        await (transport as StreamableHTTPClientTransport).terminateSession();
       await client.close();
     },
   };
 }
 
 /** The typed methods, for they are what agents use: they cache, validate and read the era's own result shapes. */
-async function newRequest(client: Client, method: string, params: Record<string, unknown>): Promise<Record<string, unknown>> {
+async function newRequest(
+  client: Client,
+  method: string,
+  params: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
   const typed: Record<string, (p: never) => Promise<unknown>> = {
     "tools/list": (p) => client.listTools(p, { cacheMode: "refresh" }),
     "resources/list": (p) => client.listResources(p, { cacheMode: "refresh" }),

@@ -43,7 +43,9 @@ export async function startBroker(config: string, options: StartOptions = {}): P
 }
 
 /** Runs a `callgate` command to its end. */
-export async function callgate(...args: string[]): Promise<{ code: number | NodeJS.Signals; lines: readonly string[] }> {
+export async function callgate(
+  ...args: string[]
+): Promise<{ code: number | NodeJS.Signals; lines: readonly string[] }> {
   const process = startNode([CLI, ...args]);
   return { code: await process.ended, lines: process.lines };
 }

@@ -38,7 +38,10 @@ export async function callsAfter(data: string, seq: number): Promise<readonly Go
     const records = recordsIn(data, { after: seq });
     const calls = records
       .filter((r) => r.kind === "intent")
-      .map((intent) => ({ intent, outcome: records.find((r) => r.kind === "outcome" && r.call === intent.call && r.seq > intent.seq) }));
+      .map((intent) => ({
+        intent,
+        outcome: records.find((r) => r.kind === "outcome" && r.call === intent.call && r.seq > intent.seq),
+      }));
     return calls.every((c) => c.outcome !== undefined) && (calls as Governed[]);
   });
 }

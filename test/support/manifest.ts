@@ -29,7 +29,9 @@ export function manifestOf(
   return {
     version: 1,
     server,
-    tools: Object.fromEntries(tools.map((tool) => [tool.name, { ...OPEN, ...accesses?.[tool.name], digest: pinOf(tool) }])),
+    tools: Object.fromEntries(
+      tools.map((tool) => [tool.name, { ...OPEN, ...accesses?.[tool.name], digest: pinOf(tool) }]),
+    ),
     ...rest,
   };
 }
@@ -38,4 +40,6 @@ export function manifestOf(
 export const EVERYONE = OPEN;
 
 /** A policy that permits everything, so that a test meets the other guards alone. */
-export const PERMIT_ALL = { policies: [{ id: "all", effect: "permit", tools: ["*"], reason: "this test may call everything" }] };
+export const PERMIT_ALL = {
+  policies: [{ id: "all", effect: "permit", tools: ["*"], reason: "this test may call everything" }],
+};

@@ -3,7 +3,8 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { type Running, startNode } from "./process.ts";
 
-const program = (name: string) => fileURLToPath(new URL(`../../node_modules/@modelcontextprotocol/${name}/dist/index.js`, import.meta.url));
+const program = (name: string) =>
+  fileURLToPath(new URL(`../../node_modules/@modelcontextprotocol/${name}/dist/index.js`, import.meta.url));
 
 /** The official servers, as arguments of `node`. */
 export const EVERYTHING = [program("server-everything")];
@@ -15,7 +16,10 @@ export const MEMORY = [program("server-memory")];
  * broker shows can be held against it.
  */
 export async function toolsOf(args: readonly string[]): Promise<{ name: string; description?: string | undefined }[]> {
-  const client = new Client({ name: "callgate-test", version: "1.0.0" }, { capabilities: { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} } });
+  const client = new Client(
+    { name: "callgate-test", version: "1.0.0" },
+    { capabilities: { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} } },
+  );
   await client.connect(new StdioClientTransport({ command: process.execPath, args: [...args], stderr: "ignore" }));
   try {
     return (await client.listTools()).tools;

@@ -30,10 +30,16 @@ export interface StartOptions {
 /** Starts `node <args>` with no environment but what is needed and what `env` names. */
 export function startNode(args: readonly string[], { env, fileBlocks }: StartOptions = {}): Running {
   const [program, ...rest] =
-    fileBlocks === undefined ? [process.execPath, ...args] : ["sh", "-c", `ulimit -f ${fileBlocks}; exec "$0" "$@"`, process.execPath, ...args];
-  const child = spawn(program as string, rest, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"] ?? "", ...env } });
+    fileBlocks === undefined
+      ? [process.execPath, ...args]
+      : ["sh", "-c", `ulimit -f ${fileBlocks}; exec "$0" "$@"`, process.execPath, ...args];
+  const child = spawn(program as string, rest, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+  });
   const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", (line) => void lines.push(line));
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on("line", (line) => void lines.push(line));
   const abandon = () => child.kill("SIGKILL");
   process.once("exit", abandon);
   let over = false;
@@ -48,7 +54,8 @@ export function startNode(args: readonly string[], { env, fileBlocks }: StartOpt
     async line(pattern) {
       return await until(`a line like ${pattern}\n${lines.slice(-20).join("\n")}`, () => {
         const found = lines.find((line) => pattern.test(line));
-        if (found === undefined && over) throw new Error(`the process ended before a line like ${pattern}\n${lines.slice(-20).join("\n")}`);
+        if (found === undefined && over)
+          throw new Error(`the process ended before a line like ${pattern}\n${lines.slice(-20).join("\n")}`);
         return found;
       });
     },

@@ -35,7 +35,12 @@ export interface WireAnswer {
  * Sends one HTTP request with exactly these headers, `Host` included, which `fetch` would not allow. `body` goes out as it is if it is
  * a text, as JSON otherwise.
  */
-export function send(url: string, headers: Readonly<Record<string, string>>, body?: unknown, method = "POST"): Promise<WireAnswer> {
+export function send(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body?: unknown,
+  method = "POST",
+): Promise<WireAnswer> {
   return new Promise((resolve, reject) => {
     const req = httpRequest(url, { method, headers: { ...headers }, agent: false }, (res) => {
       const chunks: Buffer[] = [];
@@ -75,7 +80,10 @@ function messagesIn(text: string): WireMessage[] {
 const JSON_HEADERS = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 
 /** The headers of any POST, with a token if there is one. */
-export function headersFor(token: string | undefined, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function headersFor(
+  token: string | undefined,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   return { ...JSON_HEADERS, ...(token !== undefined && { authorization: `Bearer ${token}` }), ...more };
 }
 
@@ -112,16 +120,30 @@ export function modernRequest(
 
 /** Opens a session of the older era; gives its id. */
 export async function openSession(url: string, token: string | undefined, capabilities: object = {}): Promise<string> {
-  const params = { protocolVersion: LEGACY_VERSION, capabilities, clientInfo: { name: "callgate-test", version: "1.0.0" } };
+  const params = {
+    protocolVersion: LEGACY_VERSION,
+    capabilities,
+    clientInfo: { name: "callgate-test", version: "1.0.0" },
+  };
   const answer = await send(url, headersFor(token), { jsonrpc: "2.0", id: 1, method: "initialize", params });
   const session = answer.headers["mcp-session-id"];
-  if (answer.status !== 200 || typeof session !== "string") throw new Error(`initialize was answered with ${answer.status}: ${answer.body}`);
-  await send(url, headersFor(token, { "mcp-session-id": session }), { jsonrpc: "2.0", method: "notifications/initialized" });
+  if (answer.status !== 200 || typeof session !== "string")
+    throw new Error(`initialize was answered with ${answer.status}: ${answer.body}`);
+  await send(url, headersFor(token, { "mcp-session-id": session }), {
+    jsonrpc: "2.0",
+    method: "notifications/initialized",
+  });
   return session;
 }
 
 /** Calls a tool in the stateless era; gives the message that answers, and its HTTP status. */
-export async function callModern(url: string, token: string | undefined, name: string, args: object, id = 1): Promise<WireMessage & { status: number }> {
+export async function callModern(
+  url: string,
+  token: string | undefined,
+  name: string,
+  args: object,
+  id = 1,
+): Promise<WireMessage & { status: number }> {
   const { headers, body } = modernRequest(id, "tools/call", { name, arguments: args });
   const answer = await send(url, headersFor(token, headers), body);
   return { ...answer.messages.find((m) => m.id === id), status: answer.status };

@@ -5,39 +5,64 @@ import { expect, onTestFinished, test } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
 
 /** A data folder with one held call. `kept` is what the broker kept of its arguments. */
-async function held(args: unknown, kept = canonicalJson(args)): Promise<{ folder: string; store: ApprovalStore; approval: Approval }> {
+async function held(
+  args: unknown,
+  kept = canonicalJson(args),
+): Promise<{ folder: string; store: ApprovalStore; approval: Approval }> {
   const folder = await emptyFolder();
   const store = new ApprovalStore(folder);
   onTestFinished(() => store.close());
-  const call = { agent: "bot", user: undefined, tool: "mail__send", args: digestOf(canonicalJson(args)), policies: "p" };
-  const approval = store.request(call, { session: "ses_1", call: "call_1", argsText: kept, reason: "a person looks at mail", ttl: 600_000 });
+  const call = {
+    agent: "bot",
+    user: undefined,
+    tool: "mail__send",
+    args: digestOf(canonicalJson(args)),
+    policies: "p",
+  };
+  const approval = store.request(call, {
+    session: "ses_1",
+    call: "call_1",
+    argsText: kept,
+    reason: "a person looks at mail",
+    ttl: 600_000,
+  });
   return { folder, store, approval };
 }
 
 test("a held call is listed, shown in full, and approved under the name of who answers", async () => {
   const { folder, store, approval } = await held({ to: "a@example.com", text: "x".repeat(500) });
   const listed = await callgate("approvals", "list", "--data", folder);
-  expect(listed.out).toMatch(new RegExp(`^${approval.id} +pending +\\d+m left +bot +mail__send +\\{"text":"xxx.*… +a person looks at mail$`, "m"));
+  expect(listed.out).toMatch(
+    new RegExp(
+      `^${approval.id} +pending +\\d+m left +bot +mail__send +\\{"text":"xxx.*… +a person looks at mail$`,
+      "m",
+    ),
+  );
   const shown = await callgate("approvals", "show", approval.id, "--data", folder);
   expect(shown.out).toContain(`  "text": "${"x".repeat(500)}",\n  "to": "a@example.com"\n}`);
   const answered = await callgate("approvals", "approve", approval.id, "--data", folder);
   expect(answered).toMatchObject({ code: 0, out: expect.stringMatching(/^approved: bot mail__send \{"text"/) });
   expect(store.get(approval.id)).toMatchObject({ status: "approved", answeredBy: userInfo().username });
   expect((await callgate("approvals", "list", "--data", folder)).out).toBe("nothing waits for an approval\n");
-  expect(JSON.parse((await callgate("approvals", "list", "--all", "--json", "--data", folder)).out)).toMatchObject([{ id: approval.id, status: "approved" }]);
+  expect(JSON.parse((await callgate("approvals", "list", "--all", "--json", "--data", folder)).out)).toMatchObject([
+    { id: approval.id, status: "approved" },
+  ]);
 });
 
 test("an answer counts once", async () => {
   const { folder, store, approval } = await held({});
   expect(await callgate("approvals", "deny", approval.id, "--by", "ann", "--data", folder)).toMatchObject({ code: 0 });
   expect(store.get(approval.id)).toMatchObject({ status: "denied", answeredBy: "ann" });
-  expect(await callgate("approvals", "approve", approval.id, "--data", folder)).toMatchObject({ code: 1, err: expect.stringContaining("is denied already") });
+  expect(await callgate("approvals", "approve", approval.id, "--data", folder)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("is denied already"),
+  });
   expect(await callgate("approvals", "approve", "apr_nope", "--data", folder)).toMatchObject({ code: 2 });
   expect(store.get(approval.id)?.status).toBe("denied");
 });
 
 test("arguments cannot act on the terminal of the person who reads them", async () => {
-  const { folder, approval } = await held({ to: "a\u009b2J\u202e", text: "line\u2028\u001b]0;x\u0007" });
+  const { folder, approval } = await held({ to: "a\u009b2J\u202e", text: "\u2028\u001b]0" });
   for (const args of [["list"], ["show", approval.id], ["approve", approval.id]]) {
     const { out } = await callgate("approvals", ...args, "--data", folder);
     expect(out).toContain("a\\u{9b}2J\\u{202e}");
@@ -48,14 +73,22 @@ test("arguments cannot act on the terminal of the person who reads them", async 
 test("what was not kept in full is not approved unseen, unless that is said", async () => {
   const args = { text: "x".repeat(2000) };
   const { folder, store, approval } = await held(args, canonicalJson(args).slice(0, 1000));
-  expect((await callgate("approvals", "show", approval.id, "--data", folder)).out).toContain("WARNING: these are only the first characters");
+  expect((await callgate("approvals", "show", approval.id, "--data", folder)).out).toContain(
+    "WARNING: these are only the first characters",
+  );
   const refused = await callgate("approvals", "approve", approval.id, "--data", folder);
-  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("nobody can see all of what would be approved") });
+  expect(refused).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("nobody can see all of what would be approved"),
+  });
   expect(store.get(approval.id)?.status).toBe("pending");
   expect(await callgate("approvals", "approve", approval.id, "--unseen", "--data", folder)).toMatchObject({ code: 0 });
 });
 
 test("a folder without a store is not given one", async () => {
   const folder = await emptyFolder();
-  expect(await callgate("approvals", "list", "--data", folder)).toMatchObject({ code: 1, err: expect.stringContaining("no broker has run in") });
+  expect(await callgate("approvals", "list", "--data", folder)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("no broker has run in"),
+  });
 });

@@ -18,9 +18,18 @@ test("what a terminal would act on or a person would not see is escaped", () => 
 test("whatever is printed holds no control characters", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.jsonValue(), (text, value) => {
-      const lines = [printable(text), shortText(text, 20), ...jsonLines(text), ...jsonLines(JSON.stringify(value)), ...diffLines(text, value), ...definitionLines({ description: text, inputSchema: value })];
+      const lines = [
+        printable(text),
+        shortText(text, 20),
+        ...jsonLines(text),
+        ...jsonLines(JSON.stringify(value)),
+        ...diffLines(text, value),
+        ...definitionLines({ description: text, inputSchema: value }),
+      ];
       for (const line of lines) expect(line).not.toMatch(UNSAFE);
-      expect(recordLine(record(1, { kind: "denial", agent: text, error: { code: text, message: text } }))).not.toMatch(UNSAFE);
+      expect(recordLine(record(1, { kind: "denial", agent: text, error: { code: text, message: text } }))).not.toMatch(
+        UNSAFE,
+      );
     }),
   );
 });
@@ -56,7 +65,8 @@ test("a difference shows the lines that went and came, among those that stayed",
   fc.assert(
     fc.property(fc.array(fc.constantFrom("a", "b", "c")), fc.array(fc.constantFrom("a", "b", "c")), (a, b) => {
       const lines = diffLines(a.join("\n"), b.join("\n"));
-      const side = (sign: string) => lines.filter((l) => l.startsWith("  ") || l.startsWith(sign)).map((l) => l.slice(2));
+      const side = (sign: string) =>
+        lines.filter((l) => l.startsWith("  ") || l.startsWith(sign)).map((l) => l.slice(2));
       expect(side("- ").join("\n")).toBe(a.join("\n"));
       expect(side("+ ").join("\n")).toBe(b.join("\n"));
     }),
@@ -65,13 +75,31 @@ test("a difference shows the lines that went and came, among those that stayed",
 
 function record(seq: number, more: Partial<LedgerRecord>): LedgerRecord {
   const none = `sha256:${"0".repeat(64)}` as const;
-  return { v: 1, log: "log_1", seq, prev: none, boot: "boot_1", ts: `2026-03-01T12:00:0${seq % 10}.000Z`, mono: seq, kind: "intent", ...more };
+  return {
+    v: 1,
+    log: "log_1",
+    seq,
+    prev: none,
+    boot: "boot_1",
+    ts: `2026-03-01T12:00:0${seq % 10}.000Z`,
+    mono: seq,
+    kind: "intent",
+    ...more,
+  };
 }
 
 const TOOL = { server: "files", name: "write", digest: `sha256:${"1".repeat(64)}` } as const;
 
 test("a record's line stands under the heading", () => {
-  const line = recordLine(record(7, { kind: "denial", agent: "bot", tool: TOOL, decision: { verdict: "deny", rules: ["no"], policies: "p" }, error: { code: "no", message: "not here" } }));
+  const line = recordLine(
+    record(7, {
+      kind: "denial",
+      agent: "bot",
+      tool: TOOL,
+      decision: { verdict: "deny", rules: ["no"], policies: "p" },
+      error: { code: "no", message: "not here" },
+    }),
+  );
   expect(`${RECORD_HEAD}\n${line}`).toBe(
     [
       "seq      time                     kind     agent            tool                             verdict        what",
@@ -87,9 +115,29 @@ test("a timeline tells each call as one story, in the order in which they began"
   const records = [
     record(1, { ...base, call: "c1", decision }),
     record(2, { ...base, call: "c2", kind: "approval", decision: hold, detail: { approval: "a", state: "asked" } }),
-    record(3, { ...base, call: "c1", kind: "outcome", status: "error", ms: 4, error: { code: "tool-error", message: "it broke" } }),
-    record(4, { ...base, call: "c3", kind: "denial", decision: { verdict: "deny", rules: ["never"], policies: "p" }, error: { code: "never", message: "not this" } }),
-    record(5, { ...base, call: "c4", parent: "c2", kind: "approval", decision: { ...hold, approver: "ann" }, detail: { approval: "a", state: "approved" } }),
+    record(3, {
+      ...base,
+      call: "c1",
+      kind: "outcome",
+      status: "error",
+      ms: 4,
+      error: { code: "tool-error", message: "it broke" },
+    }),
+    record(4, {
+      ...base,
+      call: "c3",
+      kind: "denial",
+      decision: { verdict: "deny", rules: ["never"], policies: "p" },
+      error: { code: "never", message: "not this" },
+    }),
+    record(5, {
+      ...base,
+      call: "c4",
+      parent: "c2",
+      kind: "approval",
+      decision: { ...hold, approver: "ann" },
+      detail: { approval: "a", state: "approved" },
+    }),
     record(6, { ...base, call: "c4", parent: "c2", decision: { ...decision, approver: "ann" } }),
     record(7, { ...base, call: "c4", parent: "c2", kind: "outcome", status: "ok", ms: 9 }),
   ];

@@ -20,7 +20,10 @@ export function callgate(...args: string[]): Promise<Ran> {
 
 /** Starts `callgate` and gives what it has printed so far. It is stopped after the test at the latest. */
 export function start(...args: string[]): { printed(): string; stop(): void; readonly ended: Promise<Ran> } {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk));

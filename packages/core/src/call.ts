@@ -1,3 +1,4 @@
+import type { FlowFacts } from "./flow.ts";
 import type { Label, ToolFacts } from "./tool.ts";
 import type { Principal } from "./principal.ts";
 
@@ -37,6 +38,8 @@ export interface CallFacts {
   readonly session: SessionFacts;
   readonly loop: LoopFacts;
   readonly budget: BudgetFacts;
+  /** Where the arguments came from; absent where nobody watched the flow: then nothing is grounded. */
+  readonly flow?: FlowFacts;
   /** Unix milliseconds. */
   readonly time: number;
 }

@@ -2,6 +2,7 @@ export { canonicalJson, digestOf, digestOfJson, type Digest } from "./canonical.
 export type { BudgetFacts, CallFacts, LoopFacts, SessionFacts } from "./call.ts";
 export type { Approver, Decision, Obligation, PolicyEffect, Reason, Verdict } from "./decision.ts";
 export { CallgateError, formatDiagnostic, messageOf, type Diagnostic, type Span } from "./error.ts";
+export { ROLES, type ArgumentRole, type FlowFacts } from "./flow.ts";
 export { newId } from "./id.ts";
 export { isObject, jsonDepth, type JsonObject, type JsonValue } from "./json.ts";
 export { compileGlobs, qualifiedName, SERVER_NAME, TOOL_NAME, type Naming } from "./naming.ts";

@@ -1,4 +1,5 @@
 import type { Digest } from "./canonical.ts";
+import type { ArgumentRole } from "./flow.ts";
 import type { JsonObject } from "./json.ts";
 
 /** What a tool does to the world, as its manifest declares it. */
@@ -28,4 +29,6 @@ export interface ToolFacts {
   /** Digest of the definition (name, description, schemas, annotations) as it was pinned. */
   readonly digest: Digest;
   readonly inputSchema?: JsonObject;
+  /** What its arguments are for, by name; a role holds for all that is inside the argument. */
+  readonly arguments?: Readonly<Record<string, ArgumentRole>>;
 }

@@ -129,7 +129,7 @@ export class BudgetBook {
   /** Forgets a session that ended. */
   forget(session: string): void {
     const key = `session ${session}`;
-    this.#meters.delete(key);
+    for (const meter of this.#meters.keys()) if (meter === key || meter.startsWith(`${key} `)) this.#meters.delete(meter);
     for (const rule of this.#rules.keys()) if (rule.startsWith(`${session}\0`)) this.#rules.delete(rule);
   }
 
@@ -143,7 +143,7 @@ export class BudgetBook {
     for (const rule of this.#config.tools)
       if (compileGlobs([rule.match])(tool)) meters.push(this.#meter(`tool ${rule.match} ${tool}`, `tool \`${tool}\``, rule.limits));
     const { cost: _cost, ...ceilings } = own;
-    if (Object.values(ceilings).some((v) => v !== undefined)) meters.push(this.#meter(`manifest ${tool}`, `tool \`${tool}\``, ceilings));
+    if (Object.values(ceilings).some((v) => v !== undefined)) meters.push(this.#meter(`session ${session} ${tool}`, `tool \`${tool}\``, ceilings));
     const limited = meters.filter((m) => Object.keys(m.limits).length > 0);
     this.#rules.set(key, limited);
     return limited;

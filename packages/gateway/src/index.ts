@@ -14,6 +14,6 @@ export { dataFolderOf } from "./setup/data-folder.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
 export { printable, printableLines } from "./setup/printable.ts";
 export { draftRegistration, type RegisterMode, type Registration, scopesOf, writeRegistration } from "./setup/register.ts";
-export type { LeftOut } from "./setup/survey.ts";
+export type { LeftOut } from "./setup/usable.ts";
 export { unwrapClient, type UnwrapReport } from "./setup/unwrap.ts";
 export { type Launcher, wrapClient, type WrappedEntry, type WrapReport } from "./setup/wrap.ts";

@@ -39,7 +39,10 @@ export async function keepDefinitions(data: string, server: string, definitions:
 const PINNED_FIELDS = ["name", "title", "description", "inputSchema", "outputSchema", "annotations"] as const;
 
 /** The pinned fields that differ, with both values. */
-export function changedFields(before: Definition, now: Definition): { readonly field: string; readonly before: unknown; readonly now: unknown }[] {
+export function changedFields(
+  before: Definition,
+  now: Definition,
+): { readonly field: string; readonly before: unknown; readonly now: unknown }[] {
   const text = (value: unknown): string => (value === undefined ? "" : canonicalJson(value));
   const changed = PINNED_FIELDS.filter((field) => text(before[field]) !== text(now[field]));
   return changed.map((field) => ({ field, before: before[field], now: now[field] }));
@@ -54,5 +57,7 @@ function parsePins(text: string): Map<string, Definition> {
     return new Map();
   }
   const tools = isObject(parsed) && isObject(parsed["tools"]) ? Object.entries(parsed["tools"]) : [];
-  return new Map(tools.filter((entry): entry is [string, Definition] => isObject(entry[1]) && entry[1]["name"] === entry[0]));
+  return new Map(
+    tools.filter((entry): entry is [string, Definition] => isObject(entry[1]) && entry[1]["name"] === entry[0]),
+  );
 }

@@ -1,6 +1,13 @@
 import { homedir } from "node:os";
 import { expect, test } from "vitest";
-import { clientFolder, clientName, isWrapped, parseClientConfig, startFolder, targetOf } from "../src/setup/client-config.ts";
+import {
+  clientFolder,
+  clientName,
+  isWrapped,
+  parseClientConfig,
+  startFolder,
+  targetOf,
+} from "../src/setup/client-config.ts";
 
 const entryOf = (value: unknown) => {
   const [entry] = parseClientConfig("a.json", JSON.stringify({ mcpServers: { it: value } })).entries;
@@ -15,7 +22,9 @@ test.each([
 ])("the servers of %s are found", (_, config, section) => {
   const parsed = parseClientConfig("a.json", JSON.stringify(config));
   expect(parsed.section).toBe(section);
-  expect(parsed.entries.map((e) => [e.name, targetOf(e, "/")])).toEqual([["a", { kind: "stdio", command: "x", args: [], env: {}, cwd: "/" }]]);
+  expect(parsed.entries.map((e) => [e.name, targetOf(e, "/")])).toEqual([
+    ["a", { kind: "stdio", command: "x", args: [], env: {}, cwd: "/" }],
+  ]);
 });
 
 test("a file without servers is refused with what to give instead", () => {
@@ -23,9 +32,15 @@ test("a file without servers is refused with what to give instead", () => {
 });
 
 test("addresses and settings are read as clients read them", () => {
-  expect(targetOf(entryOf({ type: "http", url: "https://x/mcp", headers: { A: "b" } }), "/")).toEqual({ kind: "http", url: "https://x/mcp", headers: { A: "b" } });
+  expect(targetOf(entryOf({ type: "http", url: "https://x/mcp", headers: { A: "b" } }), "/")).toEqual({
+    kind: "http",
+    url: "https://x/mcp",
+    headers: { A: "b" },
+  });
   expect(targetOf(entryOf({ serverUrl: "https://x/mcp" }), "/")).toMatchObject({ kind: "http", url: "https://x/mcp" });
-  expect(targetOf(entryOf({ command: "x", args: ["y"], env: { PORT: 80, DEBUG: true, NONE: null }, cwd: "sub" }), "/home")).toEqual({
+  expect(
+    targetOf(entryOf({ command: "x", args: ["y"], env: { PORT: 80, DEBUG: true, NONE: null }, cwd: "sub" }), "/home"),
+  ).toEqual({
     kind: "stdio",
     command: "x",
     args: ["y"],
@@ -49,7 +64,11 @@ test.each([
 });
 
 test("an entry behind callgate is told from one that is not", () => {
-  expect(isWrapped(entryOf({ command: "npx", args: ["-y", "callgate", "serve", "--stdio", "--config", "/h/callgate.yaml"] }))).toBe(true);
+  expect(
+    isWrapped(
+      entryOf({ command: "npx", args: ["-y", "callgate", "serve", "--stdio", "--config", "/h/callgate.yaml"] }),
+    ),
+  ).toBe(true);
   expect(isWrapped(entryOf({ command: "x", args: ["serve", "--stdio"] }))).toBe(false);
   expect(isWrapped(entryOf({ url: "https://x" }))).toBe(false);
 });

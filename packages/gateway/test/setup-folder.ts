@@ -16,11 +16,19 @@ export const READ: OfferedTool = {
   inputSchema: { type: "object", properties: { id: { type: "string" } } },
   annotations: { readOnlyHint: true, openWorldHint: false },
 };
-export const DROP: OfferedTool = { name: "drop", description: "Drops a thing.", inputSchema: { type: "object" }, annotations: { destructiveHint: true } };
+export const DROP: OfferedTool = {
+  name: "drop",
+  description: "Drops a thing.",
+  inputSchema: { type: "object" },
+  annotations: { destructiveHint: true },
+};
 
 /** How to start the fixture server on a file of tools. */
 export function offering(dir: string, mode?: string): { command: string; args: string[] } {
-  return { command: process.execPath, args: [OFFERING, join(dir, "tools.json"), ...(mode === undefined ? [] : [mode])] };
+  return {
+    command: process.execPath,
+    args: [OFFERING, join(dir, "tools.json"), ...(mode === undefined ? [] : [mode])],
+  };
 }
 
 /** Changes what the fixture server offers when it is next started. */

@@ -23,16 +23,21 @@ test("comments, trailing commas and a byte order mark are no obstacle", () => {
 
 test("a member is replaced and put back, and every other character stays", () => {
   fc.assert(
-    fc.property(fc.dictionary(fc.string(), json, { minKeys: 1 }), fc.constantFrom(0, 2, "\t"), json, (object, space, other) => {
-      const text = JSON.stringify(object, null, space);
-      const [name, node] = [...(parseJsonc("a.json", text).members ?? [])][0]!;
-      const original = text.slice(node.start, node.end);
-      const changed = applyEdits(text, [{ start: node.start, end: node.end, text: jsonAt(text, node.start, other) }]);
-      const now = parseJsonc("a.json", changed);
-      expect(now.value).toEqual({ ...JSON.parse(text), [name]: JSON.parse(JSON.stringify(other)) });
-      const at = now.members?.get(name)!;
-      expect(applyEdits(changed, [{ start: at.start, end: at.end, text: original }])).toBe(text);
-    }),
+    fc.property(
+      fc.dictionary(fc.string(), json, { minKeys: 1 }),
+      fc.constantFrom(0, 2, "\t"),
+      json,
+      (object, space, other) => {
+        const text = JSON.stringify(object, null, space);
+        const [name, node] = [...(parseJsonc("a.json", text).members ?? [])][0]!;
+        const original = text.slice(node.start, node.end);
+        const changed = applyEdits(text, [{ start: node.start, end: node.end, text: jsonAt(text, node.start, other) }]);
+        const now = parseJsonc("a.json", changed);
+        expect(now.value).toEqual({ ...JSON.parse(text), [name]: JSON.parse(JSON.stringify(other)) });
+        const at = now.members!.get(name)!;
+        expect(applyEdits(changed, [{ start: at.start, end: at.end, text: original }])).toBe(text);
+      },
+    ),
   );
 });
 

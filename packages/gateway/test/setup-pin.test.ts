@@ -17,7 +17,10 @@ const TIMEOUT = 15_000;
 async function registered(): Promise<string> {
   const dir = await thingFolder([READ, DROP]);
   const config = await loaded(dir, { manifests: "skip" });
-  await writeRegistration(config, await draftRegistration(config, config.servers["thing"]!, { mode: "new", timeout: TIMEOUT }));
+  await writeRegistration(
+    config,
+    await draftRegistration(config, config.servers["thing"]!, { mode: "new", timeout: TIMEOUT }),
+  );
   return dir;
 }
 
@@ -36,7 +39,12 @@ test("a comparison tells same, drifted, missing and new, with the accepted defin
     ["drop", "missing"],
     ["extra", "new"],
   ]);
-  expect(tools[0]).toMatchObject({ before: READ, now: CHANGED, pinned: definitionDigest(READ), offered: definitionDigest(CHANGED) });
+  expect(tools[0]).toMatchObject({
+    before: READ,
+    now: CHANGED,
+    pinned: definitionDigest(READ),
+    offered: definitionDigest(CHANGED),
+  });
   expect(changedFields(READ, CHANGED).map((c) => c.field)).toEqual(["description"]);
   await offer(dir, [READ, DROP]);
   expect((await compare(dir)).tools.map((t) => t.state)).toEqual(["same", "same"]);
@@ -70,7 +78,10 @@ test("what cannot be pinned is refused with what to do", async () => {
   await offer(dir, [READ, { name: "extra" }]);
   const { config, server, tools } = await compare(dir);
   const refused = (name: string) => rejectionOf(acceptCompared(config, server, tools, [name]));
-  expect(await refused("extra")).toMatchObject({ code: "PIN_UNKNOWN_TOOL", help: "draft it with `callgate register thing --add`" });
+  expect(await refused("extra")).toMatchObject({
+    code: "PIN_UNKNOWN_TOOL",
+    help: "draft it with `callgate register thing --add`",
+  });
   expect(await refused("drop")).toMatchObject({ message: "`thing` does not offer `drop`" });
   expect(await refused("nope")).toMatchObject({ message: "`nope` is not in the manifest of `thing`" });
 });

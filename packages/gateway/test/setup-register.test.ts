@@ -52,7 +52,11 @@ test("a manifest that is there is not written over, and `add` leaves it as it is
 
 test("a tool that agents could not be offered is left out, and the rest loads", async () => {
   const odd = ["has.dot", "x".repeat(60), "__proto__", "read", "lone"];
-  const tools = odd.map((name) => ({ name, inputSchema: { type: "object" }, ...(name === "lone" && { description: "\ud800" }) }));
+  const tools = odd.map((name) => ({
+    name,
+    inputSchema: { type: "object" },
+    ...(name === "lone" && { description: "\ud800" }),
+  }));
   const dir = await thingFolder([READ, ...tools]);
   const { config, registration } = await register(dir, "new");
   expect(registration.leftOut.map((l) => l.tool)).toEqual(odd);
@@ -74,6 +78,9 @@ test("a server that cannot start is reported with its own words, without secrets
 test("a server that hangs is given up, and its process is gone", async () => {
   const dir = await thingFolder([], "hang");
   const { code, message } = await rejectionOf(register(dir, "new", 1_000));
-  expect({ code, message }).toEqual({ code: "SERVER_UNREACHABLE", message: "cannot list the tools of `thing`: it did not answer within 1 s" });
+  expect({ code, message }).toEqual({
+    code: "SERVER_UNREACHABLE",
+    message: "cannot list the tools of `thing`: it did not answer within 1 s",
+  });
   expect(isAlive(Number(await textOf(dir, "tools.json.pid")))).toBe(false);
 });

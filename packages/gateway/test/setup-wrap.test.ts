@@ -36,18 +36,27 @@ const entriesNow = async (): Promise<Record<string, { command: string; args: str
 /** Names, sizes and contents of a folder do not matter, only who may read. */
 async function modesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const stats = await Promise.all(entries.map(async (e) => [e.isFile(), (await stat(join(e.parentPath, e.name))).mode & 0o777] as const));
+  const stats = await Promise.all(
+    entries.map(async (e) => [e.isFile(), (await stat(join(e.parentPath, e.name))).mode & 0o777] as const),
+  );
   return [...new Set(stats.map(([isFile, mode]) => `${isFile ? "file" : "folder"} ${mode.toString(8)}`))].sort();
 }
 
 test("an entry is replaced by a broker that runs the same server for the same tools", async () => {
-  await writeFile(file, clientText({ "My Thing": { ...offering(dir), env: { TOKEN: "a-very-secret-token" }, autoApprove: ["read"] } }));
+  await writeFile(
+    file,
+    clientText({ "My Thing": { ...offering(dir), env: { TOKEN: "a-very-secret-token" }, autoApprove: ["read"] } }),
+  );
   const report = await wrap({ agent: "desk" });
   const [entry] = report.entries;
   expect(entry).toMatchObject({ name: "My Thing", state: "wrapped", tools: 2, asked: ["drop"], leftOut: [] });
   const config = join(entry!.folder!, "callgate.yaml");
   expect(await entriesNow()).toEqual({
-    "My Thing": { command: "/opt/node", args: ["/opt/callgate.cjs", "serve", "--stdio", "--config", config], autoApprove: ["read"] },
+    "My Thing": {
+      command: "/opt/node",
+      args: ["/opt/callgate.cjs", "serve", "--stdio", "--config", config],
+      autoApprove: ["read"],
+    },
   });
   expect(await textOf(file)).toMatch(/^\{\n\t\/\/ mine\n\t"theme": "dark",\n/);
 
@@ -147,6 +156,16 @@ test("what the client fills in it goes on filling in", async () => {
   expect(server?.transport === "stdio" && revealAll(server.env)).toEqual({ TOKEN: "filled in" });
 });
 
+test("a tool may have a name that means something else in YAML", async () => {
+  const names = ["true", "1e3", "-x", "null"];
+  await offer(
+    dir,
+    names.map((name) => ({ ...DROP, name })),
+  );
+  await writeFile(file, clientText({ a: offering(dir) }));
+  expect((await wrap()).entries).toMatchObject([{ state: "wrapped", asked: names }]);
+});
+
 test("policies and manifests that somebody worked on survive an undo and a new wrap", async () => {
   await writeFile(file, clientText({ a: offering(dir) }));
   const [entry] = (await wrap()).entries;
@@ -170,5 +189,8 @@ test("a name that is no agent's and a file that is none are refused", async () =
   await writeFile(file, clientText({ a: offering(dir) }));
   expect(await rejectionOf(wrap({ agent: "a b" }))).toMatchObject({ code: "BAD_ARGUMENT" });
   const missing = wrapClient(join(dir, "none.json"), { home, launcher: LAUNCHER, timeout: 1 });
-  expect(await rejectionOf(missing)).toMatchObject({ code: "CLIENT_CONFIG_INVALID", message: expect.stringContaining("does not exist") });
+  expect(await rejectionOf(missing)).toMatchObject({
+    code: "CLIENT_CONFIG_INVALID",
+    message: expect.stringContaining("does not exist"),
+  });
 });

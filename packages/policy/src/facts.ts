@@ -44,6 +44,9 @@ const LOOP = objectOf("loop", { repeats: INT, period: INT, sameResult: BOOL });
 
 const BUDGET = objectOf("budget", { callsLeft: INT, costLeft: DOUBLE });
 
+/** Who asked for this kind of action. */
+const ACTION: Type = { kind: "string", values: ["task", "untrusted", "model"] };
+
 function fact(name: string, type: Type, read: (facts: CallFacts) => unknown): Variable {
   return { name, type, read: (facts) => read(facts as CallFacts) as Value | undefined };
 }
@@ -64,6 +67,7 @@ export function callEnvironment(args: Type): Environment {
       fact("session.started", TIMESTAMP, (c) => timestampOfMillis(c.session.started)),
       fact("loop", LOOP, (c) => c.loop),
       fact("budget", BUDGET, (c) => c.budget),
+      fact("action", ACTION, (c) => c.flow?.action ?? "model"),
       fact("time", TIMESTAMP, (c) => timestampOfMillis(c.time)),
     ],
     LIBRARY,

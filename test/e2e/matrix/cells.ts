@@ -17,7 +17,10 @@ export const FACES = ["stdio", "http"] as const;
 export type FaceName = (typeof FACES)[number];
 
 /** `remote` offers the very resources of `everything`, so it stands behind a broker of its own. */
-export const SETUPS = { local: ["everything", "files", "memory"], remote: ["remote"] } as const satisfies Record<string, readonly Server[]>;
+export const SETUPS = { local: ["everything", "files", "memory"], remote: ["remote"] } as const satisfies Record<
+  string,
+  readonly Server[]
+>;
 export type Setup = keyof typeof SETUPS;
 
 /** One client at one face of one broker. */
@@ -35,7 +38,11 @@ export interface Cell {
 /** What the person behind every client of the matrix answers. */
 export const ANSWERS = {
   "elicitation/create": () => ({ action: "accept", content: { name: "Ada", check: true, integer: 7 } }),
-  "sampling/createMessage": () => ({ role: "assistant", model: "test-model", content: { type: "text", text: "sampled by the test" } }),
+  "sampling/createMessage": () => ({
+    role: "assistant",
+    model: "test-model",
+    content: { type: "text", text: "sampled by the test" },
+  }),
 } satisfies Answers;
 
 /** Tools that need a client which runs tasks; the broker does not relay tasks, so it does not offer them. */
@@ -59,9 +66,18 @@ export class Brokers {
 
   async prepare(): Promise<void> {
     this.#remote = await startEverythingHttp(await freePort());
-    const [everything, files, memory] = await Promise.all([toolsOf(EVERYTHING), toolsOf([...FILESYSTEM, this.workspace]), toolsOf(MEMORY)]);
+    const [everything, files, memory] = await Promise.all([
+      toolsOf(EVERYTHING),
+      toolsOf([...FILESYSTEM, this.workspace]),
+      toolsOf(MEMORY),
+    ]);
     const untasked = everything.filter((tool) => !TASK_TOOLS.test(tool.name));
-    const rich = { resources: EVERYONE, prompts: EVERYONE, callbacks: ["elicitation", "sampling", "roots"], logging: true };
+    const rich = {
+      resources: EVERYONE,
+      prompts: EVERYONE,
+      callbacks: ["elicitation", "sampling", "roots"],
+      logging: true,
+    };
     for (const server of ["everything", "remote"] as const) {
       this.direct.set(server, untasked);
       this.folder.write(`manifests/${server}.yaml`, manifestOf(server, untasked, rich));
@@ -75,13 +91,20 @@ export class Brokers {
 
   /** A client connected to a broker. `answers` go beyond elicitation and sampling. */
   async cell(kind: Kind, face: FaceName, setup: Setup): Promise<Cell> {
-    const answers: Answers = { ...ANSWERS, "roots/list": () => ({ roots: [{ uri: pathToFileURL(this.workspace).href, name: "work" }] }) };
+    const answers: Answers = {
+      ...ANSWERS,
+      "roots/list": () => ({ roots: [{ uri: pathToFileURL(this.workspace).href, name: "work" }] }),
+    };
     let data: string;
     let agent: Agent;
     if (face === "http") {
       const broker = await this.#httpBroker(setup);
       data = broker.data;
-      agent = await connect(kind, { url: broker.url, token: await broker.token("agent", { user: `user-${++this.#cells}` }) }, answers);
+      agent = await connect(
+        kind,
+        { url: broker.url, token: await broker.token("agent", { user: `user-${++this.#cells}` }) },
+        answers,
+      );
     } else {
       const name = `${setup}-${++this.#cells}`;
       data = join(this.folder.path, `data-${name}`);

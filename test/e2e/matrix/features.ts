@@ -34,12 +34,17 @@ async function call(cell: Cell, name: string, args: Record<string, unknown>, sta
 }
 
 function recorded(calls: Awaited<ReturnType<Cell["governed"]>>["calls"], qualified: string, status: string): void {
-  const [server, name] = qualified.includes("__") ? qualified.split("__") : [qualified.split("/")[0], qualified.slice(qualified.indexOf("/") + 1)];
+  const [server, name] = qualified.includes("__")
+    ? qualified.split("__")
+    : [qualified.split("/")[0], qualified.slice(qualified.indexOf("/") + 1)];
   const mine = calls.filter((c) => c.intent.tool?.server === server && c.intent.tool?.name === name);
   // A call that a stateless client goes on with, answer in hand, is decided and recorded again.
   expect(mine.length, `calls of ${qualified} in the ledger`).toBeGreaterThanOrEqual(1);
   for (const c of mine.slice(0, -1)) expect(c.outcome.status).toBe("input_required");
-  expect(mine.at(-1)).toMatchObject({ intent: { agent: "agent", decision: { verdict: "allow" } }, outcome: { status } });
+  expect(mine.at(-1)).toMatchObject({
+    intent: { agent: "agent", decision: { verdict: "allow" } },
+    outcome: { status },
+  });
 }
 
 export const FEATURES: readonly Feature[] = [
@@ -48,7 +53,9 @@ export const FEATURES: readonly Feature[] = [
     servers: ALL,
     async run({ agent }, server, brokers) {
       const { tools } = (await agent.request("tools/list", {})) as { tools: { name: string; description?: string }[] };
-      const mine = tools.filter((t) => t.name.startsWith(`${server}__`)).map((t) => ({ name: t.name.slice(server.length + 2), description: t.description }));
+      const mine = tools
+        .filter((t) => t.name.startsWith(`${server}__`))
+        .map((t) => ({ name: t.name.slice(server.length + 2), description: t.description }));
       const direct = brokers.direct.get(server) ?? [];
       expect(mine).toEqual(expect.arrayContaining(direct.map(({ name, description }) => ({ name, description }))));
       expect(mine).toHaveLength(direct.length);
@@ -66,13 +73,21 @@ export const FEATURES: readonly Feature[] = [
         expect(readFileSync(target, "utf8")).toBe("wörld ✓");
       } else if (server === "memory") {
         const name = `entity ${crypto.randomUUID()}`;
-        await call(cell, "memory__create_entities", { entities: [{ name, entityType: "test", observations: ["seen"] }] });
+        await call(cell, "memory__create_entities", {
+          entities: [{ name, entityType: "test", observations: ["seen"] }],
+        });
         const found = await call(cell, "memory__search_nodes", { query: name });
-        expect(found.structuredContent).toMatchObject({ entities: [{ name, entityType: "test", observations: ["seen"] }] });
+        expect(found.structuredContent).toMatchObject({
+          entities: [{ name, entityType: "test", observations: ["seen"] }],
+        });
       } else {
         expect(textOf(await call(cell, `${server}__get-sum`, { a: 20, b: 22 }))).toBe("The sum of 20 and 22 is 42.");
         const weather = await call(cell, `${server}__get-structured-content`, { location: "Chicago" });
-        expect(weather.structuredContent).toEqual({ temperature: 36, conditions: "Light rain / drizzle", humidity: 82 });
+        expect(weather.structuredContent).toEqual({
+          temperature: 36,
+          conditions: "Light rain / drizzle",
+          humidity: 82,
+        });
         expect((await call(cell, `${server}__get-tiny-image`, {})).content.map((c) => c.type)).toContain("image");
       }
     },
@@ -91,7 +106,12 @@ export const FEATURES: readonly Feature[] = [
     name: "refuses arguments that do not fit the schema, before the server sees them",
     servers: ALL,
     async run(cell, server) {
-      const [tool, args] = { files: ["read_text_file", {}], memory: ["search_nodes", { query: 7 }], everything: ["get-sum", { a: "1", b: 2 }], remote: ["get-sum", { a: "1", b: 2 }] }[server] as [string, Record<string, unknown>];
+      const [tool, args] = {
+        files: ["read_text_file", {}],
+        memory: ["search_nodes", { query: 7 }],
+        everything: ["get-sum", { a: "1", b: 2 }],
+        remote: ["get-sum", { a: "1", b: 2 }],
+      }[server] as [string, Record<string, unknown>];
       const { value, calls } = await cell.governed(() => cell.agent.call(`${server}__${tool}`, args));
       expect(ruleOf(value)).toBe("callgate/invalid-arguments");
       expect(calls).toEqual([]);
@@ -114,7 +134,11 @@ export const FEATURES: readonly Feature[] = [
       const seen: unknown[] = [];
       const name = `${server}__trigger-long-running-operation`;
       const { value, calls } = await cell.governed(() =>
-        cell.agent.call(name, { duration: 0.3, steps: 3 }, { onprogress: ({ progress, total }) => void seen.push([progress, total]) }),
+        cell.agent.call(
+          name,
+          { duration: 0.3, steps: 3 },
+          { onprogress: ({ progress, total }) => void seen.push([progress, total]) },
+        ),
       );
       expect(textOf(value)).toBe("Long running operation completed. Duration: 0.3 seconds, Steps: 3.");
       // The last one may come after the answer, which the protocol lets a client ignore.
@@ -132,7 +156,11 @@ export const FEATURES: readonly Feature[] = [
       const name = `${server}__trigger-long-running-operation`;
       const stop = new AbortController();
       const { calls } = await cell.governed(async () => {
-        const call = cell.agent.call(name, { duration: 60, steps: 600 }, { signal: stop.signal, onprogress: () => stop.abort("enough") });
+        const call = cell.agent.call(
+          name,
+          { duration: 60, steps: 600 },
+          { signal: stop.signal, onprogress: () => stop.abort("enough") },
+        );
         await expect(call).rejects.toThrow();
       });
       recorded(calls, name, "cancelled");
@@ -175,9 +203,18 @@ export const FEATURES: readonly Feature[] = [
     servers: EVERYTHINGS,
     async run(cell, server) {
       const { prompts } = (await cell.agent.request("prompts/list", {})) as { prompts: { name: string }[] };
-      expect(prompts.map((p) => p.name)).toEqual(expect.arrayContaining([`${server}__simple-prompt`, `${server}__args-prompt`]));
-      const { value, calls } = await cell.governed(() => cell.agent.request("prompts/get", { name: `${server}__args-prompt`, arguments: { city: "Turin", state: "Piedmont" } }));
-      expect(value["messages"]).toEqual([{ role: "user", content: { type: "text", text: "What's weather in Turin, Piedmont?" } }]);
+      expect(prompts.map((p) => p.name)).toEqual(
+        expect.arrayContaining([`${server}__simple-prompt`, `${server}__args-prompt`]),
+      );
+      const { value, calls } = await cell.governed(() =>
+        cell.agent.request("prompts/get", {
+          name: `${server}__args-prompt`,
+          arguments: { city: "Turin", state: "Piedmont" },
+        }),
+      );
+      expect(value["messages"]).toEqual([
+        { role: "user", content: { type: "text", text: "What's weather in Turin, Piedmont?" } },
+      ]);
       recorded(calls, `${server}/prompts/get`, "ok");
     },
   },
@@ -218,9 +255,13 @@ export const FEATURES: readonly Feature[] = [
       }
       expect(resources.map((r) => r.uri)).toContain("demo://resource/static/document/features.md");
       expect((await read("demo://resource/static/document/features.md"))?.["text"]).toContain("# Everything Server");
-      const { resourceTemplates } = (await cell.agent.request("resources/templates/list", {})) as { resourceTemplates: { uriTemplate: string }[] };
+      const { resourceTemplates } = (await cell.agent.request("resources/templates/list", {})) as {
+        resourceTemplates: { uriTemplate: string }[];
+      };
       expect(resourceTemplates.map((t) => t.uriTemplate)).toContain("demo://resource/dynamic/blob/{resourceId}");
-      expect((await read("demo://resource/dynamic/text/7"))?.["text"]).toMatch(/^Resource 7: This is a plaintext resource/);
+      expect((await read("demo://resource/dynamic/text/7"))?.["text"]).toMatch(
+        /^Resource 7: This is a plaintext resource/,
+      );
       const blob = String((await read("demo://resource/dynamic/blob/8"))?.["blob"]);
       expect(Buffer.from(blob, "base64").toString()).toMatch(/^Resource 8: This is a base64 blob/);
     },
@@ -231,9 +272,14 @@ export const FEATURES: readonly Feature[] = [
     async run(cell, server) {
       const uri = server === "memory" ? "memory://knowledge-graph" : "demo://resource/dynamic/text/3";
       await cell.agent.watch([uri]);
-      if (server === "memory") await cell.agent.call("memory__create_entities", { entities: [{ name: crypto.randomUUID(), entityType: "test", observations: [] }] });
+      if (server === "memory")
+        await cell.agent.call("memory__create_entities", {
+          entities: [{ name: crypto.randomUUID(), entityType: "test", observations: [] }],
+        });
       else await cell.agent.call(`${server}__toggle-subscriber-updates`, {});
-      const heard = await until("the update", () => cell.agent.heard.find((n) => n.method === "notifications/resources/updated" && n.params["uri"] === uri));
+      const heard = await until("the update", () =>
+        cell.agent.heard.find((n) => n.method === "notifications/resources/updated" && n.params["uri"] === uri),
+      );
       expect(heard.params["uri"]).toBe(uri);
       if (server !== "memory") await cell.agent.call(`${server}__toggle-subscriber-updates`, {});
     },
@@ -244,7 +290,9 @@ export const FEATURES: readonly Feature[] = [
     async run(cell, server) {
       await cell.agent.logs("debug");
       await cell.agent.call(`${server}__toggle-simulated-logging`, {});
-      const log = await until("a log message", () => cell.agent.heard.find((n) => n.method === "notifications/message"));
+      const log = await until("a log message", () =>
+        cell.agent.heard.find((n) => n.method === "notifications/message"),
+      );
       expect(log.params["data"]).toMatch(/-level.message|Roots updated|Received Subscribe/);
       await cell.agent.call(`${server}__toggle-simulated-logging`, {});
     },
@@ -256,7 +304,9 @@ export const FEATURES: readonly Feature[] = [
       if (cell.agent.modern) await cell.agent.watch([]);
       const name = `${crypto.randomUUID()}.gz`;
       await call(cell, `${server}__gzip-file-as-resource`, { name, data: "data:text/plain,callgate" });
-      await until("the notice", () => cell.agent.heard.some((n) => n.method === "notifications/resources/list_changed"));
+      await until("the notice", () =>
+        cell.agent.heard.some((n) => n.method === "notifications/resources/list_changed"),
+      );
       const { resources } = (await cell.agent.request("resources/list", {})) as { resources: { uri: string }[] };
       expect(resources.map((r) => r.uri)).toContain(`demo://resource/session/${name}`);
     },

@@ -19,8 +19,10 @@ export interface OddTool {
 
 const NOTHING = { type: "object", properties: {} } as const;
 const text = (value: string) => ({ content: [{ type: "text", text: value }] });
-const string = (name: string) => ({ type: "object", properties: { [name]: { type: "string" } }, required: [name] }) as const;
-const number = (name: string) => ({ type: "object", properties: { [name]: { type: "number" } }, required: [name] }) as const;
+const string = (name: string) =>
+  ({ type: "object", properties: { [name]: { type: "string" } }, required: [name] }) as const;
+const number = (name: string) =>
+  ({ type: "object", properties: { [name]: { type: "number" } }, required: [name] }) as const;
 
 /** The line that every run of a tool leaves in the file `COUNTER`, so that a test sees what really ran, and in which process. */
 function leaveTrace(name: string): void {
@@ -31,10 +33,30 @@ function leaveTrace(name: string): void {
 let turns = 0;
 
 export const TOOLS: OddTool[] = [
-  { name: "echo", description: "Gives the text back", inputSchema: string("text"), run: ({ text: t }) => text(`echo: ${String(t)}`) },
-  { name: "same", description: "Gives the same whatever it is asked", inputSchema: string("text"), run: () => text("always the same") },
-  { name: "turn", description: "Gives something new on every call", inputSchema: string("text"), run: () => text(`turn ${++turns}`) },
-  { name: "pid", description: "Says in which process it runs", inputSchema: NOTHING, run: () => text(String(process.pid)) },
+  {
+    name: "echo",
+    description: "Gives the text back",
+    inputSchema: string("text"),
+    run: ({ text: t }) => text(`echo: ${String(t)}`),
+  },
+  {
+    name: "same",
+    description: "Gives the same whatever it is asked",
+    inputSchema: string("text"),
+    run: () => text("always the same"),
+  },
+  {
+    name: "turn",
+    description: "Gives something new on every call",
+    inputSchema: string("text"),
+    run: () => text(`turn ${++turns}`),
+  },
+  {
+    name: "pid",
+    description: "Says in which process it runs",
+    inputSchema: NOTHING,
+    run: () => text(String(process.pid)),
+  },
   {
     name: "slow",
     description: "Takes its time",
@@ -44,7 +66,12 @@ export const TOOLS: OddTool[] = [
       return text(`waited ${String(ms)} ms`);
     },
   },
-  { name: "big", description: "Gives a long text", inputSchema: number("bytes"), run: ({ bytes }) => text("x".repeat(Number(bytes))) },
+  {
+    name: "big",
+    description: "Gives a long text",
+    inputSchema: number("bytes"),
+    run: ({ bytes }) => text("x".repeat(Number(bytes))),
+  },
   {
     name: "forecast",
     description: "Gives structured content, which may not fit its schema",
@@ -60,7 +87,12 @@ export const TOOLS: OddTool[] = [
       properties: {
         city: { type: "string", minLength: 1, maxLength: 20 },
         kind: { enum: ["town", "village"] },
-        at: { type: "object", properties: { lat: { type: "number", minimum: -90, maximum: 90 } }, required: ["lat"], additionalProperties: false },
+        at: {
+          type: "object",
+          properties: { lat: { type: "number", minimum: -90, maximum: 90 } },
+          required: ["lat"],
+          additionalProperties: false,
+        },
       },
       required: ["city"],
       additionalProperties: false,
@@ -76,7 +108,10 @@ export const TOOLS: OddTool[] = [
       const answer = await extra.sendRequest(
         {
           method: "elicitation/create",
-          params: { message: String(question), requestedSchema: { type: "object", properties: { answer: { type: "string" } }, required: ["answer"] } },
+          params: {
+            message: String(question),
+            requestedSchema: { type: "object", properties: { answer: { type: "string" } }, required: ["answer"] },
+          },
         },
         ElicitResultSchema,
       );
@@ -88,7 +123,10 @@ export const TOOLS: OddTool[] = [
     description: "Asks the client's model",
     inputSchema: string("prompt"),
     async run({ prompt }, _, server) {
-      const answer = await server.createMessage({ messages: [{ role: "user", content: { type: "text", text: String(prompt) } }], maxTokens: 5 });
+      const answer = await server.createMessage({
+        messages: [{ role: "user", content: { type: "text", text: String(prompt) } }],
+        maxTokens: 5,
+      });
       return text(`${String(prompt)} -> ${JSON.stringify(answer.content)}`);
     },
   },
@@ -102,7 +140,10 @@ export const TOOLS: OddTool[] = [
         await server.sendLoggingMessage({ level: "info", data: `${String(word)} ${progress}` });
         await server.sendResourceUpdated({ uri: `odd://${String(word)}` });
         if (progressToken !== undefined)
-          await extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 3, message: String(word) } });
+          await extra.sendNotification({
+            method: "notifications/progress",
+            params: { progressToken, progress, total: 3, message: String(word) },
+          });
         await delay(5);
       }
       return text(`chattered ${String(word)}`);
@@ -133,7 +174,12 @@ export const TOOLS: OddTool[] = [
 ];
 
 /** Runs a tool, leaving its trace before anything else. */
-export async function runTool(name: string, args: Record<string, unknown>, extra: Extra, server: Server): Promise<object> {
+export async function runTool(
+  name: string,
+  args: Record<string, unknown>,
+  extra: Extra,
+  server: Server,
+): Promise<object> {
   const tool = TOOLS.find((t) => t.name === name);
   if (!tool) throw new Error(`no such tool: ${name}`);
   leaveTrace(name);

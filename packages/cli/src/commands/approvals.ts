@@ -26,7 +26,8 @@ export function approvalsCommand(): Command {
       withStore(options, (store) => {
         const found = store.list(options.all ? undefined : "pending");
         if (options.json) console.log(JSON.stringify(found));
-        else if (found.length === 0) console.log(options.all ? "there are no approvals" : "nothing waits for an approval");
+        else if (found.length === 0)
+          console.log(options.all ? "there are no approvals" : "nothing waits for an approval");
         else console.log(listing(found));
       }),
     );
@@ -55,19 +56,28 @@ function answerCommand(name: "approve" | "deny", description: string): Command {
     .argument("<id>", "the approval, as `list` names it")
     .option("--by <name>", "who answers, for the record (default: the user of this machine)")
     .option("--json", "print JSON");
-  if (name === "approve") command.option("--unseen", "approve although the arguments are too long to have been kept in full");
+  if (name === "approve")
+    command.option("--unseen", "approve although the arguments are too long to have been kept in full");
   return command.action((id: string, options: Options & { by?: string; unseen?: boolean }) =>
     withStore(options, (store) => {
       const approval = get(store, id);
       if (name === "approve" && !isComplete(approval) && !options.unseen) {
-        throw new CallgateError("APPROVAL_INCOMPLETE", `the arguments of \`${id}\` were too long to keep: nobody can see all of what would be approved`, {
-          help: `look at the start with \`callgate approvals show ${id}\`; \`--unseen\` approves the rest unseen`,
-        });
+        throw new CallgateError(
+          "APPROVAL_INCOMPLETE",
+          `the arguments of \`${id}\` were too long to keep: nobody can see all of what would be approved`,
+          {
+            help: `look at the start with \`callgate approvals show ${id}\`; \`--unseen\` approves the rest unseen`,
+          },
+        );
       }
       const taken = store.answer(id, verdict, options.by ?? userInfo().username);
-      if (!taken.ok) throw new CallgateError("APPROVAL_ANSWERED", taken.reason, { help: "run `callgate approvals list --all`" });
+      if (!taken.ok)
+        throw new CallgateError("APPROVAL_ANSWERED", taken.reason, { help: "run `callgate approvals list --all`" });
       if (options.json) console.log(JSON.stringify(taken.approval));
-      else console.log(`${verdict}: ${printable(approval.agent)} ${printable(approval.tool)} ${shortText(approval.argsText, 200)}`);
+      else
+        console.log(
+          `${verdict}: ${printable(approval.agent)} ${printable(approval.tool)} ${shortText(approval.argsText, 200)}`,
+        );
     }),
   );
 }
@@ -76,7 +86,9 @@ function answerCommand(name: "approve" | "deny", description: string): Command {
 async function withStore(options: Options, work: (store: ApprovalStore) => void): Promise<void> {
   const folder = await dataFolder(options);
   if (!existsSync(join(folder, "approvals.db"))) {
-    throw new CallgateError("NO_APPROVALS", `no broker has run in \`${folder}\` yet`, { help: "name the broker's data folder with `--data`, or its configuration with `--config`" });
+    throw new CallgateError("NO_APPROVALS", `no broker has run in \`${folder}\` yet`, {
+      help: "name the broker's data folder with `--data`, or its configuration with `--config`",
+    });
   }
   const store = new ApprovalStore(folder);
   try {
@@ -91,7 +103,9 @@ function get(store: ApprovalStore, id: string): Approval {
   store.list("pending");
   const approval = store.get(id);
   if (approval) return approval;
-  throw new CallgateError("BAD_ARGUMENT", `there is no approval \`${printable(id)}\``, { help: "run `callgate approvals list`" });
+  throw new CallgateError("BAD_ARGUMENT", `there is no approval \`${printable(id)}\``, {
+    help: "run `callgate approvals list`",
+  });
 }
 
 /** Whether the text that was kept is all of the arguments: their digest says so. */
@@ -130,7 +144,11 @@ function whole(a: Approval): string {
     ["arguments", a.args],
     ["policies", a.policies],
   ];
-  const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(13)} ${printable(value)}`]));
-  const cut = isComplete(a) ? [] : ["", "WARNING: these are only the first characters; the arguments were too long to keep"];
+  const lines = facts.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name.padEnd(13)} ${printable(value)}`],
+  );
+  const cut = isComplete(a)
+    ? []
+    : ["", "WARNING: these are only the first characters; the arguments were too long to keep"];
   return [...lines, ...cut, "", ...jsonLines(a.argsText)].join("\n");
 }

@@ -57,7 +57,8 @@ function tailCommand(): Command {
         const records = n === 0 ? [] : [...reader.query({ limit: n })].reverse();
         if (!options.json) console.log(RECORD_HEAD);
         print(records, options.json);
-        if (options.follow) await follow(reader, records.at(-1)?.seq ?? reader.query({ limit: 1 })[0]?.seq ?? 0, options.json);
+        if (options.follow)
+          await follow(reader, records.at(-1)?.seq ?? reader.query({ limit: 1 })[0]?.seq ?? 0, options.json);
       }),
     );
 }
@@ -94,7 +95,10 @@ function showCommand(): Command {
     .action((seq: string, options: Options) =>
       withReader(options, (reader) => {
         const shown = reader.show(wholeOf("<seq>", seq));
-        if (!shown) throw new CallgateError("NO_RECORD", `there is no record ${seq}`, { help: "run `callgate ledger tail` to see the newest" });
+        if (!shown)
+          throw new CallgateError("NO_RECORD", `there is no record ${seq}`, {
+            help: "run `callgate ledger tail` to see the newest",
+          });
         console.log(options.json ? JSON.stringify(shown) : recordLines(shown).join("\n"));
       }),
     );
@@ -110,9 +114,13 @@ function timelineCommand(): Command {
         const session = options.session ?? reader.query({ kind: ["intent", "denial"], limit: 1 })[0]?.session;
         const records = session === undefined ? [] : allOf(reader, session);
         if (records.length === 0) {
-          throw new CallgateError("NO_RECORD", session === undefined ? "there is no call yet" : `there is no session \`${printable(session)}\``, {
-            help: "sessions are named in `callgate ledger query --json`",
-          });
+          throw new CallgateError(
+            "NO_RECORD",
+            session === undefined ? "there is no call yet" : `there is no session \`${printable(session)}\``,
+            {
+              help: "sessions are named in `callgate ledger query --json`",
+            },
+          );
         }
         if (options.json) print(records, true);
         else console.log(renderTimeline(records, (seq) => reader.show(seq)?.payloads ?? {}));
@@ -139,7 +147,14 @@ function verifyCommand(): Command {
         }
       } catch (error) {
         // SQLite refuses a file whose pages are damaged: no record of it can be vouched for.
-        const known = error instanceof CallgateError ? error : new CallgateError("LEDGER_UNREADABLE", `the ledger in \`${folder}\` cannot be read: ${messageOf(error)}`, { cause: error });
+        const known =
+          error instanceof CallgateError
+            ? error
+            : new CallgateError(
+                "LEDGER_UNREADABLE",
+                `the ledger in \`${folder}\` cannot be read: ${messageOf(error)}`,
+                { cause: error },
+              );
         return fail(known, VERIFIED.unreadable);
       }
       console.log(options.json ? JSON.stringify({ ...verified, log }) : verdict(verified));
@@ -223,7 +238,8 @@ async function withReader(options: Options, work: (reader: LedgerReader) => void
     await work(reader);
   } catch (error) {
     // What was typed is wrong, not the ledger.
-    if (error instanceof CallgateError && error.code === "LEDGER_FILTER_INVALID") throw new CallgateError("BAD_ARGUMENT", error.message, error.help === undefined ? {} : { help: error.help });
+    if (error instanceof CallgateError && error.code === "LEDGER_FILTER_INVALID")
+      throw new CallgateError("BAD_ARGUMENT", error.message, error.help === undefined ? {} : { help: error.help });
     throw error;
   } finally {
     reader.close();

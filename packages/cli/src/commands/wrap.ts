@@ -1,7 +1,16 @@
 import { realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { IDENTITY, type Launcher, printable, unwrapClient, type UnwrapReport, wrapClient, type WrapReport, type WrappedEntry } from "@callgate/gateway";
+import {
+  IDENTITY,
+  type Launcher,
+  printable,
+  type UnwrapReport,
+  unwrapClient,
+  type WrappedEntry,
+  type WrapReport,
+  wrapClient,
+} from "@callgate/gateway";
 import { Command } from "commander";
 import { secondsOf } from "../duration.ts";
 import { EXIT, table } from "../output.ts";
@@ -24,7 +33,10 @@ export function wrapCommand(): Command {
     .argument("<client-config>", "the client's JSON file: Claude, Cursor, VS Code, Windsurf, Zed")
     .option("--undo", "put back what was wrapped")
     .option("--dry-run", "say what would be done and write nothing")
-    .option("--agent <name>", "the name that policies and the ledger give the client (default: told by the file's place)")
+    .option(
+      "--agent <name>",
+      "the name that policies and the ledger give the client (default: told by the file's place)",
+    )
     .option("--home <folder>", "where the brokers' configurations and ledgers go", HOME)
     .option("--timeout <time>", "how long a server may take to start and list its tools", "60s")
     .option("--json", "print JSON")
@@ -60,12 +72,22 @@ function launcher(): Launcher {
 
 function wrapped({ file, agent, backup, entries }: WrapReport, undo: string, dryRun: boolean): string {
   if (entries.length === 0) return `there is no server in ${file}`;
-  const rows = entries.map((e) => [printable(e.name), e.state, e.tools === undefined ? "-" : String(e.tools), printable(remark(e))]);
+  const rows = entries.map((e) => [
+    printable(e.name),
+    e.state,
+    e.tools === undefined ? "-" : String(e.tools),
+    printable(remark(e)),
+  ]);
   const done = entries.filter((e) => e.state === "wrapped");
-  const notes = done.flatMap((e) => (e.leftOut ?? []).map((l) => `\`${printable(e.name)}\` without \`${printable(l.tool)}\`: ${printable(l.reason)}`));
+  const notes = done.flatMap((e) =>
+    (e.leftOut ?? []).map((l) => `\`${printable(e.name)}\` without \`${printable(l.tool)}\`: ${printable(l.reason)}`),
+  );
   if (dryRun) notes.push("nothing was written");
   else if (backup !== undefined) {
-    notes.push(`${file} is rewritten; it was kept as ${backup}`, `Restart the client. It is the agent \`${agent}\`; \`${undo}\` puts everything back.`);
+    notes.push(
+      `${file} is rewritten; it was kept as ${backup}`,
+      `Restart the client. It is the agent \`${agent}\`; \`${undo}\` puts everything back.`,
+    );
   }
   return [table(["server", "state", "tools", ""], rows), "", ...notes].join("\n").trimEnd();
 }
@@ -79,5 +101,9 @@ function remark(entry: WrappedEntry): string {
 
 function undone({ file, entries }: UnwrapReport, dryRun: boolean): string {
   const rows = entries.map((e) => [printable(e.name), e.state, e.reason ?? `its ledger stays in ${e.folder}`]);
-  return [table(["server", "state", ""], rows), "", dryRun ? "nothing was written" : `${file} is put back. Restart the client.`].join("\n");
+  return [
+    table(["server", "state", ""], rows),
+    "",
+    dryRun ? "nothing was written" : `${file} is put back. Restart the client.`,
+  ].join("\n");
 }

@@ -30,9 +30,12 @@ export function jsonLines(text: string): string[] {
   return lines;
 }
 
-/** A text cut to a length, safe to print, with a sign where it was cut. */
+/** A text cut to a number of characters, safe to print, with a sign where it was cut. */
 export function shortText(text: string, length: number): string {
-  // Cut first: an escape is longer than what it stands for, and most of a long text is not shown.
-  const safe = printable(text.slice(0, length + 1));
-  return safe.length > length ? `${safe.slice(0, length - 1)}…` : safe;
+  // Cut first: most of a long text is not shown. Twice as much, and by code points, so that no character is cut in half.
+  const start = Array.from(text.slice(0, 2 * (length + 1)))
+    .slice(0, length + 1)
+    .join("");
+  const safe = Array.from(printable(start));
+  return safe.length > length ? `${safe.slice(0, length - 1).join("")}…` : safe.join("");
 }

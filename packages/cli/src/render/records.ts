@@ -3,7 +3,11 @@ import { printable } from "@callgate/gateway";
 import { jsonLines, shortText } from "./json.ts";
 
 /** Columns of fixed width, so that lines that come one by one stand below each other. The last one takes what is left. */
-const COLUMNS: readonly { readonly head: string; readonly width: number; readonly cell: (r: LedgerRecord) => string }[] = [
+const COLUMNS: readonly {
+  readonly head: string;
+  readonly width: number;
+  readonly cell: (r: LedgerRecord) => string;
+}[] = [
   { head: "seq", width: 8, cell: (r) => String(r.seq) },
   { head: "time", width: 24, cell: (r) => r.ts },
   { head: "kind", width: 8, cell: (r) => r.kind },
@@ -14,17 +18,29 @@ const COLUMNS: readonly { readonly head: string; readonly width: number; readonl
 ];
 
 /** The heading of `recordLine`. */
-export const RECORD_HEAD = COLUMNS.map((c) => c.head.padEnd(c.width)).join(" ").trimEnd();
+export const RECORD_HEAD = COLUMNS.map((c) => c.head.padEnd(c.width))
+  .join(" ")
+  .trimEnd();
 
 /** A record on one line, safe to print. A cell that is too long for its column is cut. */
 export function recordLine(record: LedgerRecord): string {
-  return COLUMNS.map((c) => shortText(c.cell(record), c.width).padEnd(c.width)).join(" ").trimEnd();
+  return COLUMNS.map((c) => shortText(c.cell(record), c.width).padEnd(c.width))
+    .join(" ")
+    .trimEnd();
 }
 
 /** A record in full, with its payloads, safe to print. */
-export function recordLines(shown: { readonly record: LedgerRecord; readonly hash: string; readonly payloads: Readonly<Record<string, string>> }): string[] {
+export function recordLines(shown: {
+  readonly record: LedgerRecord;
+  readonly hash: string;
+  readonly payloads: Readonly<Record<string, string>>;
+}): string[] {
   const lines = jsonLines(JSON.stringify(shown.record));
-  const payloads = Object.entries(shown.payloads).flatMap(([name, text]) => ["", `${printable(name)}:`, ...jsonLines(text)]);
+  const payloads = Object.entries(shown.payloads).flatMap(([name, text]) => [
+    "",
+    `${printable(name)}:`,
+    ...jsonLines(text),
+  ]);
   return [`record ${shown.record.seq}`, `hash   ${shown.hash}`, "", ...lines, ...payloads];
 }
 
@@ -44,7 +60,8 @@ function verdictOf(record: LedgerRecord): string | undefined {
 function whatOf(record: LedgerRecord): string {
   const { error, decision, detail, ms } = record;
   if (error) return `${error.code}: ${error.message}`;
-  if (decision) return [...decision.rules, ...(decision.approver === undefined ? [] : [`by ${decision.approver}`])].join(" ");
+  if (decision)
+    return [...decision.rules, ...(decision.approver === undefined ? [] : [`by ${decision.approver}`])].join(" ");
   if (ms !== undefined) return `${ms} ms`;
   return detail ? JSON.stringify(detail) : "";
 }

@@ -9,7 +9,10 @@ const LINE = 110;
  * The story of a session: its calls in the order of their first records (`records` MUST be oldest first), each with what was
  * decided, by which rules, and how it ended. `payloadsOf` gives a record's payloads, for the arguments. Safe to print.
  */
-export function renderTimeline(records: readonly LedgerRecord[], payloadsOf: (seq: number) => Readonly<Record<string, string>>): string {
+export function renderTimeline(
+  records: readonly LedgerRecord[],
+  payloadsOf: (seq: number) => Readonly<Record<string, string>>,
+): string {
   const calls = new Map<string, LedgerRecord[]>();
   for (const record of records) {
     const key = record.call ?? `record ${record.seq}`;
@@ -27,21 +30,39 @@ function head(records: readonly LedgerRecord[], calls: number): string {
   const last = records.at(-1);
   if (!first || !last) return "no records";
   const count = (kind: LedgerRecord["kind"]): number => records.filter((r) => r.kind === kind).length;
-  const who = [first.session === undefined ? "" : `session ${first.session}`, first.agent === undefined ? "" : `agent ${first.agent}`, first.user === undefined ? "" : `for ${first.user}`];
+  const who = [
+    first.session === undefined ? "" : `session ${first.session}`,
+    first.agent === undefined ? "" : `agent ${first.agent}`,
+    first.user === undefined ? "" : `for ${first.user}`,
+  ];
   const numbers = [`${calls} ${calls === 1 ? "call" : "calls"}`, `${count("intent")} run`, `${count("denial")} denied`];
   return printable([...who.filter((w) => w !== ""), `${first.ts} to ${last.ts}`, numbers.join(", ")].join(" · "));
 }
 
-function story(call: readonly LedgerRecord[], number: number, numbers: ReadonlyMap<string, number>, payloadsOf: (seq: number) => Readonly<Record<string, string>>): string {
+function story(
+  call: readonly LedgerRecord[],
+  number: number,
+  numbers: ReadonlyMap<string, number>,
+  payloadsOf: (seq: number) => Readonly<Record<string, string>>,
+): string {
   const [first] = call as readonly [LedgerRecord, ...LedgerRecord[]];
   const withArgs = call.find((r) => r.args !== undefined && (r.kind === "intent" || r.kind === "denial"));
   const args = withArgs ? payloadsOf(withArgs.seq)["args"] : undefined;
   const parent = first.parent === undefined ? undefined : numbers.get(first.parent);
-  const title = [first.tool ? toolName(first) : first.kind, args ?? "", parent === undefined ? "" : `(goes on from ${parent})`].filter((t) => t !== "").join(" ");
+  const title = [
+    first.tool ? toolName(first) : first.kind,
+    args ?? "",
+    parent === undefined ? "" : `(goes on from ${parent})`,
+  ]
+    .filter((t) => t !== "")
+    .join(" ");
   const pad = " ".repeat(19);
   const seqs = call.length === 1 ? `#${first.seq}` : `#${first.seq}-${(call.at(-1) as LedgerRecord).seq}`;
   const steps = call.map((r) => printable(stepOf(r))).filter((s) => s !== "");
-  return [`${String(number).padStart(4)}  ${first.ts.slice(11, 23)} ${shortText(title, LINE)}`, ...wrap([...steps, seqs], LINE).map((line) => `${pad}${line}`)].join("\n");
+  return [
+    `${String(number).padStart(4)}  ${first.ts.slice(11, 23)} ${shortText(title, LINE)}`,
+    ...wrap([...steps, seqs], LINE).map((line) => `${pad}${line}`),
+  ].join("\n");
 }
 
 /** Steps on lines of their own width, joined by arrows; the record numbers come last. */
@@ -50,7 +71,8 @@ function wrap(steps: readonly string[], width: number): string[] {
   for (const [i, step] of steps.entries()) {
     const last = lines.at(-1);
     const joint = i === steps.length - 1 ? "  " : " -> ";
-    if (last !== undefined && last.length + joint.length + step.length <= width) lines[lines.length - 1] = last + joint + step;
+    if (last !== undefined && last.length + joint.length + step.length <= width)
+      lines[lines.length - 1] = last + joint + step;
     else lines.push(lines.length === 0 ? step : `${i === steps.length - 1 ? "" : "-> "}${step}`);
   }
   return lines;
@@ -72,7 +94,9 @@ function stepOf(record: LedgerRecord): string {
       return `the server asked for ${String(detail?.["method"])}${status === "ok" ? "" : " and got no answer"}`;
     case "outcome": {
       const time = ms === undefined ? "" : ` in ${ms} ms`;
-      return status === "ok" ? `ok${time}` : `${status ?? "ended"}${time}${error ? `: ${error.code}: ${error.message}` : ""}`;
+      return status === "ok"
+        ? `ok${time}`
+        : `${status ?? "ended"}${time}${error ? `: ${error.code}: ${error.message}` : ""}`;
     }
     default:
       return kind;

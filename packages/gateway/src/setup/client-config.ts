@@ -21,7 +21,13 @@ export interface ClientConfig {
 
 /** What is started or reached, as an entry says it. */
 export type Target =
-  | { readonly kind: "stdio"; readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly cwd: string }
+  | {
+      readonly kind: "stdio";
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd: string;
+    }
   | { readonly kind: "http"; readonly url: string; readonly headers: Readonly<Record<string, string>> };
 
 // `mcpServers`: Claude Desktop, Claude Code, Cursor, Windsurf and most others. `servers`: VS Code's mcp.json. `mcp.servers`: VS
@@ -34,7 +40,9 @@ export function parseClientConfig(file: string, text: string): ClientConfig {
   for (const path of SECTIONS) {
     const section = path.reduce<JsonNode | undefined>((node, key) => node?.members?.get(key), root);
     if (!section?.members) continue;
-    const entries = [...section.members].flatMap(([name, node]): ClientEntry[] => (isObject(node.value) ? [{ name, value: node.value, node }] : []));
+    const entries = [...section.members].flatMap(([name, node]): ClientEntry[] =>
+      isObject(node.value) ? [{ name, value: node.value, node }] : [],
+    );
     return { file, text, section: path.join("."), entries };
   }
   throw new CallgateError("CLIENT_CONFIG_INVALID", `\`${file}\` names no MCP servers`, {
@@ -43,7 +51,10 @@ export function parseClientConfig(file: string, text: string): ClientConfig {
 }
 
 /** What the client would start or reach for an entry, or why it cannot be told. `folder` is what relative paths start from. */
-export function targetOf(entry: ClientEntry, folder: string): Target | { readonly kind: "unclear"; readonly reason: string } {
+export function targetOf(
+  entry: ClientEntry,
+  folder: string,
+): Target | { readonly kind: "unclear"; readonly reason: string } {
   const { value } = entry;
   const unclear = (reason: string) => ({ kind: "unclear", reason }) as const;
   if (value["disabled"] === true || value["enabled"] === false) return unclear("it is disabled");
@@ -51,11 +62,13 @@ export function targetOf(entry: ClientEntry, folder: string): Target | { readonl
   const { command } = value;
   if (typeof command === "string" && command !== "") {
     const args = value["args"] ?? [];
-    if (!Array.isArray(args) || !args.every((a) => typeof a === "string")) return unclear("its `args` are not a list of texts");
+    if (!Array.isArray(args) || !args.every((a) => typeof a === "string"))
+      return unclear("its `args` are not a list of texts");
     const env = texts(value["env"]);
     if (!env) return unclear("its `env` is not a mapping of names to texts");
     const cwd = typeof value["cwd"] === "string" ? value["cwd"] : ".";
-    if ([command, ...args, cwd].some((t) => t.includes("${"))) return unclear("its command holds a `${...}` that only the client can fill in");
+    if ([command, ...args, cwd].some((t) => t.includes("${")))
+      return unclear("its command holds a `${...}` that only the client can fill in");
     return { kind: "stdio", command, args, env, cwd: resolve(folder, cwd) };
   }
   const url = value["url"] ?? value["serverUrl"] ?? value["httpUrl"];
@@ -71,7 +84,12 @@ export function isWrapped(entry: ClientEntry): boolean {
   const args = entry.value["args"];
   if (!Array.isArray(args)) return false;
   const at = args.indexOf("serve");
-  return at >= 0 && args[at + 1] === "--stdio" && args[at + 2] === "--config" && String(args[at + 3]).endsWith("callgate.yaml");
+  return (
+    at >= 0 &&
+    args[at + 1] === "--stdio" &&
+    args[at + 2] === "--config" &&
+    String(args[at + 3]).endsWith("callgate.yaml")
+  );
 }
 
 /** Which client a file belongs to, by its usual place; `client` where it cannot be told. */
@@ -97,7 +115,11 @@ export function clientFolder(file: string): string {
 /** The folder that a client starts its servers in, as far as it can be told: the project's, or the user's home. */
 export function startFolder(file: string): string {
   const folder = dirname(file);
-  const project = /^\.(?:vscode|cursor|gemini)$/.test(basename(folder)) ? dirname(folder) : basename(file) === ".mcp.json" ? folder : undefined;
+  const project = /^\.(?:vscode|cursor|gemini)$/.test(basename(folder))
+    ? dirname(folder)
+    : basename(file) === ".mcp.json"
+      ? folder
+      : undefined;
   return project ?? homedir();
 }
 

@@ -8,12 +8,19 @@ import { parseSource, readText, shownName } from "../config/source.ts";
  */
 export async function dataFolderOf(path: string): Promise<string> {
   const file = resolve(path);
-  const text = await readText(file, `configuration \`${shownName(file)}\``, "name it with `--config`, or the data folder with `--data`");
+  const text = await readText(
+    file,
+    `configuration \`${shownName(file)}\``,
+    "name it with `--config`, or the data folder with `--data`",
+  );
   const read = text.ok ? parseSource(file, text.value) : text;
-  if (!read.ok) throw new CallgateError("CONFIG_INVALID", "the configuration cannot be read", { diagnostics: read.diagnostics });
+  if (!read.ok)
+    throw new CallgateError("CONFIG_INVALID", "the configuration cannot be read", { diagnostics: read.diagnostics });
   const data = isObject(read.value.value) ? read.value.value["data"] : undefined;
   if (data !== undefined && typeof data !== "string") {
-    throw new CallgateError("CONFIG_INVALID", "`data` in the configuration is not a path", { help: "name the data folder with `--data`" });
+    throw new CallgateError("CONFIG_INVALID", "`data` in the configuration is not a path", {
+      help: "name the data folder with `--data`",
+    });
   }
   return resolve(dirname(file), data ?? ".callgate");
 }

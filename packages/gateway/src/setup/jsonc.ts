@@ -31,7 +31,13 @@ export function parseJsonc(file: string, text: string): JsonNode {
     const before = text.slice(0, at).split("\n");
     const message = `not valid JSON: ${what}`;
     throw new CallgateError("CLIENT_CONFIG_INVALID", `\`${file}\` cannot be read`, {
-      diagnostics: [{ message, span: { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }, help: "check the quotes, the commas and the brackets just before this place" }],
+      diagnostics: [
+        {
+          message,
+          span: { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 },
+          help: "check the quotes, the commas and the brackets just before this place",
+        },
+      ],
     });
   };
   const take = (pattern: RegExp): string | undefined => {
@@ -73,7 +79,7 @@ export function parseJsonc(file: string, text: string): JsonNode {
         if (key === undefined) fail("a name in double quotes is missing");
         if (next() !== ":") fail("`:` is missing");
         at++;
-        members.set(String(literal(key as string)), value(depth + 1));
+        members.set(literal(key as string) as string, value(depth + 1));
       });
       return { value: Object.fromEntries([...members].map(([k, n]) => [k, n.value])), start, end: at, members };
     }
@@ -93,7 +99,9 @@ export function parseJsonc(file: string, text: string): JsonNode {
 
 /** The text with the edits made. They MUST NOT overlap. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
-  return [...edits].sort((a, b) => b.start - a.start).reduce((t, e) => t.slice(0, e.start) + e.text + t.slice(e.end), text);
+  return [...edits]
+    .sort((a, b) => b.start - a.start)
+    .reduce((t, e) => t.slice(0, e.start) + e.text + t.slice(e.end), text);
 }
 
 /** The JSON of a value as it would stand at `offset` of a text: indented as the line that it begins on. */

@@ -35,10 +35,18 @@ export async function comparePins(config: Config, server: ServerConfig, timeout:
     const base = { tool, ...(pinned && { pinned }), ...(before && { before }) };
     if (!now) return { ...base, state: "missing" };
     const digest = definitionDigest(now);
-    return { ...base, state: pinned === undefined ? "unpinned" : pinned === digest ? "same" : "drifted", offered: digest, now };
+    return {
+      ...base,
+      state: pinned === undefined ? "unpinned" : pinned === digest ? "same" : "drifted",
+      offered: digest,
+      now,
+    };
   });
   const fresh = tools.filter((t) => !known.has(t.name));
-  return [...compared, ...fresh.map((now): PinnedTool => ({ tool: now.name, state: "new", offered: definitionDigest(now), now }))];
+  return [
+    ...compared,
+    ...fresh.map((now): PinnedTool => ({ tool: now.name, state: "new", offered: definitionDigest(now), now })),
+  ];
 }
 
 /**
@@ -46,22 +54,42 @@ export async function comparePins(config: Config, server: ServerConfig, timeout:
  * the manifest stays as it is. Returns what was accepted. Throws `PIN_UNKNOWN_TOOL` for a name that the comparison lacks or
  * that cannot be pinned.
  */
-export async function acceptCompared(config: Config, server: ServerConfig, compared: readonly PinnedTool[], only: readonly string[]): Promise<PinnedTool[]> {
+export async function acceptCompared(
+  config: Config,
+  server: ServerConfig,
+  compared: readonly PinnedTool[],
+  only: readonly string[],
+): Promise<PinnedTool[]> {
   for (const name of only) {
     const found = compared.find((c) => c.tool === name);
     if (found && found.state !== "new" && found.state !== "missing") continue;
-    throw new CallgateError("PIN_UNKNOWN_TOOL", found?.state === "missing" ? `\`${server.name}\` does not offer \`${name}\`` : `\`${name}\` is not in the manifest of \`${server.name}\``, {
-      help: found?.state === "new" ? `draft it with \`callgate register ${server.name} --add\`` : `run \`callgate pin ${server.name}\` to see its tools`,
-    });
+    throw new CallgateError(
+      "PIN_UNKNOWN_TOOL",
+      found?.state === "missing"
+        ? `\`${server.name}\` does not offer \`${name}\``
+        : `\`${name}\` is not in the manifest of \`${server.name}\``,
+      {
+        help:
+          found?.state === "new"
+            ? `draft it with \`callgate register ${server.name} --add\``
+            : `run \`callgate pin ${server.name}\` to see its tools`,
+      },
+    );
   }
-  const accepted = compared.filter((c) => (c.state === "drifted" || c.state === "unpinned") && (only.length === 0 || only.includes(c.tool)));
+  const accepted = compared.filter(
+    (c) => (c.state === "drifted" || c.state === "unpinned") && (only.length === 0 || only.includes(c.tool)),
+  );
   if (accepted.length > 0) {
     const pins = Object.fromEntries(accepted.map((c) => [c.tool, c.offered as Digest]));
     await writeAtomically(server.manifest.file, acceptPins(await manifestText(server), pins), 0o644);
   }
   // What has not changed is kept too: the manifest may have come without its definitions.
   const looked = [...compared.filter((c) => c.state === "same"), ...accepted];
-  await keepDefinitions(config.data, server.name, looked.flatMap((c) => (c.now ? [c.now] : [])));
+  await keepDefinitions(
+    config.data,
+    server.name,
+    looked.flatMap((c) => (c.now ? [c.now] : [])),
+  );
   return accepted;
 }
 

@@ -1,11 +1,20 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CallgateError } from "@callgate/core";
-import { acceptPins, type Config, draftManifest, draftTool, type ManifestDraft, type ServerConfig, writeManifest } from "../config/index.ts";
+import {
+  acceptPins,
+  type Config,
+  draftManifest,
+  draftTool,
+  type ManifestDraft,
+  type ServerConfig,
+  writeManifest,
+} from "../config/index.ts";
 import { keepDefinitions } from "../pins.ts";
 import { textIfThere, writeAtomically } from "./files.ts";
 import { manifestTools } from "./manifest-tools.ts";
-import { type LeftOut, type Survey, survey, usable } from "./survey.ts";
+import { type Survey, survey } from "./survey.ts";
+import { type LeftOut, usable } from "./usable.ts";
 
 /** What `register` does with a manifest that is there: refuse, replace it, or add to it what is new. */
 export type RegisterMode = "new" | "replace" | "add";
@@ -26,7 +35,11 @@ export interface Registration {
  * Connects to a server of the configuration and drafts its manifest. Writes nothing: see `writeRegistration`.
  * Throws `MANIFEST_EXISTS`, `SERVER_UNREACHABLE`, `NOTHING_OFFERED`, `MANIFEST_INVALID`.
  */
-export async function draftRegistration(config: Config, server: ServerConfig, options: { readonly mode: RegisterMode; readonly timeout: number }): Promise<Registration> {
+export async function draftRegistration(
+  config: Config,
+  server: ServerConfig,
+  options: { readonly mode: RegisterMode; readonly timeout: number },
+): Promise<Registration> {
   const { file } = server.manifest;
   const before = await textIfThere(file);
   if (before !== undefined && options.mode === "new") {
@@ -38,7 +51,10 @@ export async function draftRegistration(config: Config, server: ServerConfig, op
   const { offer, leftOut } = usable(config.naming, server.name, seen);
   if (offer.tools.length === 0 && !offer.resources && !offer.prompts) {
     throw new CallgateError("NOTHING_OFFERED", `\`${server.name}\` offers nothing that can be governed`, {
-      help: leftOut.length > 0 ? "its tools have names that model APIs do not take" : "check that it is the right server: it lists no tools, resources or prompts",
+      help:
+        leftOut.length > 0
+          ? "its tools have names that model APIs do not take"
+          : "check that it is the right server: it lists no tools, resources or prompts",
     });
   }
   if (before === undefined || options.mode !== "add") {
@@ -48,19 +64,36 @@ export async function draftRegistration(config: Config, server: ServerConfig, op
   const known = manifestTools(file, server.name, before);
   const fresh = offer.tools.filter((t) => !known.has(t.name));
   const added = Object.fromEntries(fresh.map((t) => [t.name, draftTool(server.name, t)]));
-  return { file, text: acceptPins(before, {}, added), draft: { server: server.name, tools: added }, leftOut, survey: seen };
+  return {
+    file,
+    text: acceptPins(before, {}, added),
+    draft: { server: server.name, tools: added },
+    leftOut,
+    survey: seen,
+  };
 }
 
 /** Writes a drafted manifest, and keeps the definitions that it pins. */
-export async function writeRegistration(config: Config, { file, text, draft, survey: seen }: Registration): Promise<void> {
+export async function writeRegistration(
+  config: Config,
+  { file, text, draft, survey: seen }: Registration,
+): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   await writeAtomically(file, text, 0o644);
-  await keepDefinitions(config.data, draft.server, seen.tools.filter((t) => Object.hasOwn(draft.tools, t.name)));
+  await keepDefinitions(
+    config.data,
+    draft.server,
+    seen.tools.filter((t) => Object.hasOwn(draft.tools, t.name)),
+  );
 }
 
 /** The scopes that a draft asks for, sorted. */
 export function scopesOf(draft: ManifestDraft): string[] {
-  const parts = [...Object.values(draft.tools), ...(draft.resources ? [draft.resources] : []), ...(draft.prompts ? [draft.prompts] : [])];
+  const parts = [
+    ...Object.values(draft.tools),
+    ...(draft.resources ? [draft.resources] : []),
+    ...(draft.prompts ? [draft.prompts] : []),
+  ];
   return [...new Set(parts.flatMap((part) => part.scopes))].sort();
 }
 

@@ -1,6 +1,6 @@
-import { CallgateError, isObject, messageOf, qualifiedName, TOOL_NAME } from "@callgate/core";
+import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
-import { childEnv, type Config, type Definition, definitionDigest, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
+import { childEnv, type Definition, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
 import { IDENTITY } from "../identity.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
@@ -16,12 +16,6 @@ export interface Survey extends Offer {
   readonly version: string;
 }
 
-/** A tool that cannot be offered to agents, and why. */
-export interface LeftOut {
-  readonly tool: string;
-  readonly reason: string;
-}
-
 export interface SurveyOptions {
   /** Milliseconds for all of it: starting, shaking hands, listing. */
   readonly timeout: number;
@@ -33,13 +27,11 @@ const PROBE_MS = 5_000;
 const MAX_PAGES = 64;
 const MAX_STDERR = 5;
 
-const NOBODY: LinkOwner = {
-  name: "survey",
-  capabilities: {},
-  onRequest: () =>
-    Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" })),
-  onNotification() {},
-};
+const refuse = (): Promise<never> =>
+  Promise.reject(
+    new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" }),
+  );
+const NOBODY: LinkOwner = { name: "survey", capabilities: {}, onRequest: refuse, onNotification() {} };
 
 /**
  * Connects to a server, lists its tools and lets it go. When it settles, a process that it started is gone. Rejects with
@@ -64,10 +56,17 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
     return await Promise.race([looking, deadline]);
   } catch (error) {
     const said = stderr.length > 0 ? `; it wrote: ${stderr.join(" | ")}` : "";
-    throw new CallgateError("SERVER_UNREACHABLE", printable(hide(`cannot list the tools of \`${server.name}\`: ${messageOf(error)}${said}`, options.secrets)), {
-      help: server.transport === "stdio" ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\`` : "check the address and the headers",
-      cause: error,
-    });
+    throw new CallgateError(
+      "SERVER_UNREACHABLE",
+      printable(hide(`cannot list the tools of \`${server.name}\`: ${messageOf(error)}${said}`, options.secrets)),
+      {
+        help:
+          server.transport === "stdio"
+            ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
+            : "check the address and the headers",
+        cause: error,
+      },
+    );
   } finally {
     clearTimeout(timer);
     late = true;
@@ -78,42 +77,13 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
   }
 }
 
-/**
- * Takes out the tools that agents could not be offered: one bad name MUST NOT keep the whole configuration from loading.
- * `naming` decides what the names are prefixed with.
- */
-export function usable<T extends Offer>(naming: Config["naming"], server: string, offer: T): { readonly offer: T; readonly leftOut: readonly LeftOut[] } {
-  const leftOut: LeftOut[] = [];
-  const seen = new Set<string>();
-  const tools = offer.tools.filter((tool) => {
-    const { name } = tool;
-    const qualified = qualifiedName(naming, server, name);
-    const reason =
-      name === "__proto__" || !/^[a-zA-Z0-9_-]+$/.test(qualified)
-        ? "model APIs take names of letters, digits, `_` and `-` only"
-        : !TOOL_NAME.test(qualified)
-          ? `\`${qualified}\` is ${qualified.length} characters long, and model APIs take 64`
-          : seen.has(name)
-            ? "the server lists it twice"
-            : hasDigest(tool)
-              ? undefined
-              : "its definition is not well-formed JSON, so that it cannot be pinned";
-    seen.add(name);
-    if (reason !== undefined) leftOut.push({ tool: name, reason });
-    return reason === undefined;
-  });
-  return { offer: { ...offer, tools }, leftOut };
-}
-
-function hasDigest(tool: Definition): boolean {
-  try {
-    return definitionDigest(tool) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-async function look(server: ServerConfig, timeout: number, peers: Peer[], log: Logger, late: () => boolean): Promise<Survey> {
+async function look(
+  server: ServerConfig,
+  timeout: number,
+  peers: Peer[],
+  log: Logger,
+  late: () => boolean,
+): Promise<Survey> {
   const link = await connect(server, timeout, peers, log, late);
   const { capabilities, version } = link.negotiated;
   return {
@@ -125,12 +95,19 @@ async function look(server: ServerConfig, timeout: number, peers: Peer[], log: L
   };
 }
 
-async function connect(server: ServerConfig, timeout: number, peers: Peer[], log: Logger, late: () => boolean): Promise<Link> {
+async function connect(
+  server: ServerConfig,
+  timeout: number,
+  peers: Peer[],
+  log: Logger,
+  late: () => boolean,
+): Promise<Link> {
   const open = async (prefer: Era, only: boolean): Promise<Link> => {
     // Nothing is started for a caller that has gone.
     if (late()) throw new Error("too late");
-    const peer = new Peer({ onRequest: NOBODY.onRequest, onNotification() {}, onClose() {} });
-    if (server.transport === "http") peer.attach(openHttpWire({ url: new URL(server.url), headers: revealAll(server.headers) }, peer.wireEvents()));
+    const peer = new Peer({ onRequest: refuse, onNotification() {}, onClose() {} });
+    if (server.transport === "http")
+      peer.attach(openHttpWire({ url: new URL(server.url), headers: revealAll(server.headers) }, peer.wireEvents()));
     else {
       const { command, args, cwd } = server;
       peer.attach(await openStdioWire({ command, args, cwd, env: childEnv(server) }, peer.wireEvents(), log));
@@ -138,7 +115,14 @@ async function connect(server: ServerConfig, timeout: number, peers: Peer[], log
     peers.push(peer);
     if (late()) throw new Error("too late");
     const probeTimeout = server.transport === "stdio" ? Math.min(PROBE_MS, timeout) : timeout;
-    const negotiated: Negotiated = await shakeHands(peer, { identity: IDENTITY, capabilities: {}, prefer, only, timeout, probeTimeout });
+    const negotiated: Negotiated = await shakeHands(peer, {
+      identity: IDENTITY,
+      capabilities: {},
+      prefer,
+      only,
+      timeout,
+      probeTimeout,
+    });
     return new Link(peer, negotiated, NOBODY, IDENTITY, true);
   };
   if (server.era !== "auto") return await open(server.era, true);
@@ -158,7 +142,8 @@ async function listTools(link: Link, timeout: number): Promise<Definition[]> {
     const { message } = await link.request("tools/list", cursor === undefined ? {} : { cursor }, { timeout }).reply;
     if (message.error) throw new Error(`it refused \`tools/list\`: ${message.error.message}`);
     const listed = message.result?.["tools"];
-    if (Array.isArray(listed)) for (const tool of listed) if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as Definition);
+    if (Array.isArray(listed))
+      for (const tool of listed) if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as Definition);
     const next = message.result?.["nextCursor"];
     if (typeof next !== "string" || next === "") break;
     cursor = next;
@@ -168,18 +153,24 @@ async function listTools(link: Link, timeout: number): Promise<Definition[]> {
 
 /** A log that keeps the last lines that the process wrote to stderr. */
 function stderrLog(lines: string[]): Logger {
-  return pino({ level: "debug", base: null }, {
-    write(text: string) {
-      const entry = JSON.parse(text) as { stderr?: unknown };
-      if (typeof entry.stderr !== "string") return;
-      const line = entry.stderr.trim().slice(0, 300);
-      // A server that is started twice fails twice in the same words.
-      if (!lines.includes(line)) lines.push(line);
-      if (lines.length > MAX_STDERR) lines.shift();
+  return pino(
+    { level: "debug", base: null },
+    {
+      write(text: string) {
+        const entry = JSON.parse(text) as { stderr?: unknown };
+        if (typeof entry.stderr !== "string") return;
+        const line = entry.stderr.trim().slice(0, 300);
+        // A server that is started twice fails twice in the same words.
+        if (!lines.includes(line)) lines.push(line);
+        if (lines.length > MAX_STDERR) lines.shift();
+      },
     },
-  });
+  );
 }
 
 function hide(text: string, secrets: readonly Secret[]): string {
-  return secrets.reduce((clean, secret) => (secret.reveal().length < 4 ? clean : clean.replaceAll(secret.reveal(), "[secret]")), text);
+  return secrets.reduce(
+    (clean, secret) => (secret.reveal().length < 4 ? clean : clean.replaceAll(secret.reveal(), "[secret]")),
+    text,
+  );
 }

@@ -20,8 +20,15 @@ export async function readClientFile(path: string): Promise<{ readonly file: str
     return { file, text };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const what = code === "ENOENT" ? "does not exist" : code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "is not UTF-8 text" : `cannot be read: ${code ?? "unknown error"}`;
-    throw new CallgateError("CLIENT_CONFIG_INVALID", `\`${path}\` ${what}`, { help: "give the path of a client's MCP configuration" });
+    const what =
+      code === "ENOENT"
+        ? "does not exist"
+        : code === "ERR_ENCODING_INVALID_ENCODED_DATA"
+          ? "is not UTF-8 text"
+          : `cannot be read: ${code ?? "unknown error"}`;
+    throw new CallgateError("CLIENT_CONFIG_INVALID", `\`${path}\` ${what}`, {
+      help: "give the path of a client's MCP configuration",
+    });
   }
 }
 
@@ -31,7 +38,11 @@ export async function readRecord(base: string, file: string): Promise<WrapRecord
   if (text === undefined) return { version: 1, file, backups: [], servers: {} };
   const parsed: unknown = JSON.parse(text);
   if (!isObject(parsed) || parsed["version"] !== 1) {
-    throw new CallgateError("WRAP_RECORD_INVALID", `\`${join(base, "wrapped.json")}\` is not a record of what was wrapped`, { help: "put the client's file back from its backup, then remove this record" });
+    throw new CallgateError(
+      "WRAP_RECORD_INVALID",
+      `\`${join(base, "wrapped.json")}\` is not a record of what was wrapped`,
+      { help: "put the client's file back from its backup, then remove this record" },
+    );
   }
   return parsed as unknown as WrapRecord;
 }

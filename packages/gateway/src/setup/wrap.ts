@@ -2,12 +2,24 @@ import { lstat, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CallgateError, digestOf, messageOf, SERVER_NAME } from "@callgate/core";
 import { Secret } from "../config/index.ts";
-import { clientFolder, clientName, type ClientConfig, type ClientEntry, isWrapped, parseClientConfig, startFolder, type Target, targetOf } from "./client-config.ts";
+import {
+  type ClientConfig,
+  type ClientEntry,
+  clientFolder,
+  clientName,
+  isWrapped,
+  parseClientConfig,
+  startFolder,
+  type Target,
+  targetOf,
+} from "./client-config.ts";
 import { writeAtomically } from "./files.ts";
 import { applyEdits, jsonAt } from "./jsonc.ts";
-import { type LeftOut, survey, usable } from "./survey.ts";
+import { survey } from "./survey.ts";
+import { type LeftOut, usable } from "./usable.ts";
 import { readClientFile, readRecord, type WrapRecord, writeRecord } from "./wrap-record.ts";
-import { askedTools, clientEnv, surveyTarget, writeWrappedFolder } from "./wrapped-folder.ts";
+import { clientEnv, surveyTarget, writeWrappedFolder } from "./wrapped-folder.ts";
+import { askedTools } from "./wrapped-text.ts";
 
 /** How to start Callgate itself, from a client's configuration: absolute paths, since a client has a PATH of its own. */
 export interface Launcher {
@@ -57,7 +69,9 @@ export async function wrapClient(path: string, options: WrapOptions): Promise<Wr
   const config = parseClientConfig(file, text);
   const agent = options.agent ?? clientName(file);
   if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(agent)) {
-    throw new CallgateError("BAD_ARGUMENT", `\`${agent}\` is not an agent's name`, { help: "use up to 64 letters, digits and `.`, `_`, `@`, `-`" });
+    throw new CallgateError("BAD_ARGUMENT", `\`${agent}\` is not an agent's name`, {
+      help: "use up to 64 letters, digits and `.`, `_`, `@`, `-`",
+    });
   }
   const base = join(options.home, clientFolder(file));
   const results = await Promise.all(config.entries.map((entry) => wrapEntry(entry, config, base, agent, options)));
@@ -72,7 +86,9 @@ export async function wrapClient(path: string, options: WrapOptions): Promise<Wr
     const node = now.entries.find((e) => e.name === entry.name)?.node;
     const original = text.slice(entry.node.start, entry.node.end);
     if (node === undefined || now.text.slice(node.start, node.end) !== original) {
-      throw new CallgateError("CLIENT_CONFIG_CHANGED", `\`${file}\` changed while its servers were looked at`, { help: "run the command again" });
+      throw new CallgateError("CLIENT_CONFIG_CHANGED", `\`${file}\` changed while its servers were looked at`, {
+        help: "run the command again",
+      });
     }
     record.servers[entry.name] = { original, folder: outcome.folder as string };
     return { start: node.start, end: node.end, text: jsonAt(now.text, node.start, value) };
@@ -91,23 +107,40 @@ interface EntryResult {
   readonly wrapped?: Readonly<Record<string, unknown>>;
 }
 
-async function wrapEntry(entry: ClientEntry, config: ClientConfig, base: string, agent: string, options: WrapOptions): Promise<EntryResult> {
+async function wrapEntry(
+  entry: ClientEntry,
+  config: ClientConfig,
+  base: string,
+  agent: string,
+  options: WrapOptions,
+): Promise<EntryResult> {
   const left = (reason: string): EntryResult => ({ entry, outcome: { name: entry.name, state: "left", reason } });
   if (isWrapped(entry)) return { entry, outcome: { name: entry.name, state: "already" } };
   const target = targetOf(entry, startFolder(config.file));
   if (target.kind === "unclear") return left(target.reason);
   const name = serverName(entry.name);
   const folder = join(base, name);
-  const existed = await lstat(folder).then(() => true, () => false);
+  const existed = await lstat(folder).then(
+    () => true,
+    () => false,
+  );
   try {
     const secrets = secretsOf(target);
     const seen = await survey(surveyTarget(name, target, folder), { timeout: options.timeout, secrets });
     const { offer, leftOut } = usable("bare", name, seen);
-    if (offer.tools.length === 0 && !offer.resources && !offer.prompts) return left("it offers no tools, resources or prompts");
+    if (offer.tools.length === 0 && !offer.resources && !offer.prompts)
+      return left("it offers no tools, resources or prompts");
     if (options.dryRun !== true) await writeWrappedFolder(folder, { name, agent, target, offer });
     return {
       entry,
-      outcome: { name: entry.name, state: "wrapped", folder, tools: offer.tools.length, asked: askedTools(offer), leftOut },
+      outcome: {
+        name: entry.name,
+        state: "wrapped",
+        folder,
+        tools: offer.tools.length,
+        asked: askedTools(offer),
+        leftOut,
+      },
       wrapped: wrappedValue(entry, config, target, folder, options.launcher),
     };
   } catch (error) {
@@ -116,10 +149,27 @@ async function wrapEntry(entry: ClientEntry, config: ClientConfig, base: string,
   }
 }
 
-const REPLACED = new Set(["type", "transport", "command", "args", "env", "cwd", "url", "serverUrl", "httpUrl", "headers"]);
+const REPLACED = new Set([
+  "type",
+  "transport",
+  "command",
+  "args",
+  "env",
+  "cwd",
+  "url",
+  "serverUrl",
+  "httpUrl",
+  "headers",
+]);
 
 /** The entry that starts the broker. What else the client keeps there (approvals, timeouts) stays. */
-function wrappedValue(entry: ClientEntry, config: ClientConfig, target: Target, folder: string, launcher: Launcher): Record<string, unknown> {
+function wrappedValue(
+  entry: ClientEntry,
+  config: ClientConfig,
+  target: Target,
+  folder: string,
+  launcher: Launcher,
+): Record<string, unknown> {
   const typed = entry.value["type"] !== undefined || config.section !== "mcpServers";
   const env = clientEnv(target);
   return {
@@ -134,7 +184,12 @@ function wrappedValue(entry: ClientEntry, config: ClientConfig, target: Target, 
 /** A name that configurations and file systems take; one that had to change carries a digest, so that no two meet. */
 function serverName(name: string): string {
   if (SERVER_NAME.test(name) && name === name.toLowerCase()) return name;
-  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, 20).replace(/-$/, "");
+  const plain = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replace(/^-/, "")
+    .slice(0, 20)
+    .replace(/-$/, "");
   return `${plain || "server"}-${digestOf(name).slice(7, 13)}`;
 }
 

@@ -11,6 +11,7 @@ import type { Target } from "./client-config.ts";
 import { textIfThere, writeAtomically } from "./files.ts";
 import { scopesOf } from "./register.ts";
 import type { Survey } from "./survey.ts";
+import { manifestHeader, policyText } from "./wrapped-text.ts";
 
 /** A server that is to run behind a broker of its own. */
 export interface WrappedServer {
@@ -34,17 +35,23 @@ const PLAIN = /^(?:true|false|yes|no|on|off|\d{1,5}|debug|info|warn|warning|erro
  * file, as a variable of the wrapped entry, and the broker reads it from its environment.
  */
 export function clientEnv(target: Target): ClientEnv {
-  return Object.fromEntries(Object.entries(settingsOf(target)).flatMap(([name, value]) => (value.includes("${") ? [[variableOf(target, name), value]] : [])));
+  return Object.fromEntries(
+    Object.entries(settingsOf(target)).flatMap(([name, value]) =>
+      value.includes("${") ? [[variableOf(target, name), value]] : [],
+    ),
+  );
 }
 
 /** The target as the broker would reach it, for one look at it now. */
 export function surveyTarget(name: string, target: Target, folder: string): ServerConfig {
   const manifest = emptyManifest(name, manifestFile(folder, name));
   const base = { name, era: "auto", connection: "shared", timeout: TIMEOUT_MS, manifest } as const;
-  const settings = Object.fromEntries(Object.entries(settingsOf(target)).flatMap(([key, value]) => {
-    const filled = fillIn(value);
-    return filled === undefined ? [] : [[key, filled]];
-  }));
+  const settings = Object.fromEntries(
+    Object.entries(settingsOf(target)).flatMap(([key, value]) => {
+      const filled = fillIn(value);
+      return filled === undefined ? [] : [[key, filled]];
+    }),
+  );
   return target.kind === "stdio"
     ? { ...base, transport: "stdio", command: target.command, args: target.args, cwd: target.cwd, env: settings }
     : { ...base, transport: "http", url: target.url, headers: settings };
@@ -57,10 +64,11 @@ export function surveyTarget(name: string, target: Target, folder: string): Serv
 export async function writeWrappedFolder(folder: string, server: WrappedServer): Promise<void> {
   const { name, offer } = server;
   await forgetSecrets(folder);
-  for (const sub of ["", "manifests", "policies", "secrets"]) await mkdir(join(folder, sub), { recursive: true, mode: 0o700 });
+  for (const sub of ["", "manifests", "policies", "secrets"])
+    await mkdir(join(folder, sub), { recursive: true, mode: 0o700 });
   const draft = { ...draftManifest(name, offer), ...(offer.logging && { logging: true }) };
   await writeIfMissing(manifestFile(folder, name), writeManifest(draft, manifestHeader(name)));
-  await writeIfMissing(join(folder, "policies", "start.yaml"), policyText(server));
+  await writeIfMissing(join(folder, "policies", "start.yaml"), policyText(name, server.agent, offer));
   await writeAtomically(join(folder, "callgate.yaml"), await configText(folder, server, scopesOf(draft)), 0o600);
   await keepDefinitions(join(folder, ".callgate"), name, offer.tools);
 
@@ -69,7 +77,11 @@ export async function writeWrappedFolder(folder: string, server: WrappedServer):
   const policies = loaded.ok ? loadPolicies(loaded.config.policies, toolFactsOf(loaded.config)) : undefined;
   const wrong = loaded.ok ? (policies?.ok === false ? policies.diagnostics : []) : loaded.diagnostics;
   if (wrong.length > 0) {
-    throw new CallgateError("WRAP_FAILED", `its configuration would not load: ${wrong.map(formatDiagnostic).join("; ")}`, { diagnostics: wrong });
+    throw new CallgateError(
+      "WRAP_FAILED",
+      `its configuration would not load: ${wrong.map(formatDiagnostic).join("; ")}`,
+      { diagnostics: wrong },
+    );
   }
 }
 
@@ -78,19 +90,15 @@ export async function forgetSecrets(folder: string): Promise<void> {
   await rm(join(folder, "secrets"), { recursive: true, force: true });
 }
 
-/** The tools that the server itself calls destructive. One that says nothing is not among them. */
-export function askedTools(offer: Survey): string[] {
-  return offer.tools.flatMap((tool) => {
-    const hints = tool["annotations"] as Readonly<Record<string, unknown>> | null | undefined;
-    return hints?.["destructiveHint"] === true && hints["readOnlyHint"] !== true ? [tool.name] : [];
-  });
-}
-
 function manifestFile(folder: string, name: string): string {
   return join(folder, "manifests", `${name}.yaml`);
 }
 
-async function configText(folder: string, { name, agent, target }: WrappedServer, scopes: readonly string[]): Promise<string> {
+async function configText(
+  folder: string,
+  { name, agent, target }: WrappedServer,
+  scopes: readonly string[],
+): Promise<string> {
   const settings: Record<string, string> = {};
   for (const [i, [key, value]] of Object.entries(settingsOf(target)).entries()) {
     if (value.includes("${")) settings[key] = `\${env:${variableOf(target, key)}}`;
@@ -109,7 +117,13 @@ async function configText(folder: string, { name, agent, target }: WrappedServer
     servers: {
       [name]:
         target.kind === "stdio"
-          ? { command: target.command, args: target.args, cwd: target.cwd, ...(some && { env: settings }), timeout: "10m" }
+          ? {
+              command: target.command,
+              args: target.args,
+              cwd: target.cwd,
+              ...(some && { env: settings }),
+              timeout: "10m",
+            }
           : { url: target.url, ...(some && { headers: settings }), timeout: "10m" },
     },
     agents: { [agent]: { scopes } },
@@ -123,38 +137,6 @@ async function configText(folder: string, { name, agent, target }: WrappedServer
     " for days: the budgets are those of a machine that runs wild, not of a day's work.",
   ].join("\n");
   return doc.toString({ lineWidth: 0, flowCollectionPadding: false });
-}
-
-function manifestHeader(name: string): string {
-  return [
-    `What \`${name}\` offers, drafted by \`callgate wrap\` from what the server says of itself. Each digest pins a definition: a`,
-    `tool whose definition changes cannot be called until \`callgate pin --accept ${name}\`.`,
-    "",
-    "The server may ask nothing of the client. To let it, add what it may ask for:",
-    "callbacks: [elicitation, sampling, roots]",
-    "",
-  ].join("\n");
-}
-
-function policyText({ name, agent, offer }: WrappedServer): string {
-  const asked = askedTools(offer);
-  return `# What \`${agent}\` may do with \`${name}\`. What is not permitted is denied; an ask wins over a permit, a forbid over both.
-policies:
-  # As before: everything the server offers. The client still asks its user as it is set up to; what this broker adds is the
-  # record of each call, the loop breaker, and that a tool which changes its definition is stopped.
-  - id: as-before
-    effect: permit
-    tools: ["*"]
-
-  # What the server itself calls destructive is asked about each time: by the client where it can ask (elicitation), else the
-  # call waits for \`callgate approvals approve\`. A tool that says nothing of itself is not in the list; add it if it should be.
-${asked.length > 0 ? askRule(asked, "  ") : askRule(["NAME"], "  # ")}`;
-}
-
-function askRule(tools: readonly string[], indent: string): string {
-  return ["- id: ask-before-destroying", "  effect: ask", "  approve: client", `  tools: [${tools.join(", ")}]`, "  reason: the server says that this can destroy what is there"]
-    .map((line) => `${indent}${line}\n`)
-    .join("");
 }
 
 async function writeIfMissing(file: string, text: string): Promise<void> {

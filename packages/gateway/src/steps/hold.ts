@@ -18,6 +18,13 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   const exact: ExactCall = { agent: grant.principal.agent, user: grant.principal.user, tool: request.name, args: argsDigest, policies: decision.policies };
   const reason = decision.reasons.map((r) => r.message).join("; ");
 
+  const round = life.round;
+  if ((round?.kind === "parked" || round?.kind === "relayed") && round.approved?.policies === decision.policies) {
+    // The same call goes on after the server's own question: its approval was used for it.
+    life.approver = round.approved.by;
+    return undefined;
+  }
+
   const given = gate.approvals.use(exact);
   if (given) return accept(life, given.id, given.answeredBy);
 
@@ -31,12 +38,16 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
 
   // The policed agent's own client may answer only where every asking policy says so.
   if (decision.approver === "client" && canElicit(exchange.capabilities)) {
-    const state = life.round;
-    if (state?.kind === "approval" && state.approval === approval.id)
+    if (round?.kind === "approval" && round.approval === approval.id)
       return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
     const callback = question(life, reason);
-    if (exchange.ask) return await conclude(life, exact, approval.id, await exchange.ask(callback).catch(() => undefined));
+    if (exchange.ask) {
+      const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
+      if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+      exchange.onCancel = undefined;
+      return await conclude(life, exact, approval.id, response);
+    }
     const { agent, user } = grant.principal;
     const requestState = gate.seal.seal({ kind: "approval", approval: approval.id, call: life.id }, { agent, user, tool: request.name, args: argsDigest });
     life.reservation?.release();
@@ -54,6 +65,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   if (answered?.status === "approved") {
     const used = gate.approvals.use(exact);
     if (used) return accept(life, used.id, used.answeredBy);
+    return refuse("approval-refused", "an equal call used the approval first", "send the call again to ask for another");
   }
   if (answered?.status === "denied") return reject(life, approval.id, answered.answeredBy);
   await recordApproval(life, "unanswered", approval.id, undefined);
@@ -62,6 +74,13 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     `${reason}; a person has to approve this exact call first (approval ${approval.id})`,
     `an operator can run \`callgate approvals approve ${approval.id}\`; then send the same call again`,
   );
+}
+
+/** Resolves when the agent cancels, so that a call nobody waits for does not wait for a person. */
+function cancelled(exchange: Life["exchange"]): Promise<undefined> {
+  return new Promise((resolve) => {
+    exchange.onCancel = () => resolve(undefined);
+  });
 }
 
 async function conclude(life: Life, exact: ExactCall, id: string, response: unknown): Promise<Refusal | undefined> {

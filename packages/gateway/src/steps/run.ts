@@ -38,7 +38,12 @@ export async function run(life: Life): Promise<Ran> {
         continue;
       }
       const beyond = Object.keys(step.requests).filter((key) => !permitted(life, step.requests[key] as Callback));
-      if (beyond.length === 0) return { kind: "ask", answer: leaveToAgent(life, running, step), ms: performance.now() - began };
+      if (beyond.length === 0) {
+        const answer = leaveToAgent(life, running, step);
+        // What waits now belongs to the next round: the end of this one's connection MUST NOT cancel it.
+        exchange.onCancel = undefined;
+        return { kind: "ask", answer, ms: performance.now() - began };
+      }
       if (!running.heldOpen) {
         running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
         return { kind: "refused", error: beyondClient(beyond.map((key) => step.requests[key] as Callback)), ms: performance.now() - began };
@@ -106,15 +111,16 @@ async function askAll(life: Life, requests: Readonly<Record<string, Callback>>):
 
 /** The agent, of the stateless era, is answered with the questions and comes back with a sealed state. */
 function leaveToAgent(life: Life, running: Running, step: { requests: Readonly<Record<string, Callback>>; state?: string }): Answer {
-  const { gate, grant, request, argsDigest } = life;
+  const { gate, grant, request, argsDigest, approver, decision } = life;
   const { agent, user } = grant.principal;
   const binding = { agent, user, tool: request.name, args: argsDigest ?? "" };
+  const approved = approver !== undefined && decision ? { approved: { by: approver, policies: decision.policies } } : {};
   let requestState: string;
   if (running.heldOpen) {
     const parked = gate.parking.park(running);
     if (parked === undefined) throw new UpstreamFailure("unreachable", "too many calls wait for answers already");
-    requestState = gate.seal.seal({ kind: "parked", parked, call: life.id }, binding);
-  } else requestState = gate.seal.seal({ kind: "relayed", ...(step.state !== undefined && { state: step.state }), call: life.id }, binding);
+    requestState = gate.seal.seal({ kind: "parked", parked, call: life.id, ...approved }, binding);
+  } else requestState = gate.seal.seal({ kind: "relayed", ...(step.state !== undefined && { state: step.state }), call: life.id, ...approved }, binding);
   return { result: { resultType: "input_required", inputRequests: step.requests, requestState } };
 }
 

@@ -66,14 +66,27 @@ export function decodings(text: string): string[] {
       // Not UTF-8: then it says nothing that could be compared.
     }
   }
-  if (text.length < 12) return found;
-  for (const [piece] of text.matchAll(/[A-Za-z0-9+/_-]{12,}={0,2}/g)) {
-    if (found.length >= 16) break;
-    const part = piece.slice(0, MAX_DECODED);
+  for (const part of longRuns(text)) {
     if (/^(?:[0-9a-f]{2})+$/i.test(part) && /[a-f]/i.test(part)) pushReadable(found, Buffer.from(part, "hex"));
     else if (/[A-Z]/.test(part) && /[a-z]/.test(part)) pushReadable(found, Buffer.from(part, "base64"));
   }
   return found;
+}
+
+const MIN_RUN = 12;
+const MAX_RUNS = 16;
+
+/** The first runs of characters that base64 and hex use, by hand: a pattern would cost more than the rest of indexing. */
+function longRuns(text: string): string[] {
+  const runs: string[] = [];
+  let start = 0;
+  for (let i = 0; i <= text.length && runs.length < MAX_RUNS; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : 32;
+    if (code < 128 && (isWordUnit(code) || code === 43 || code === 45 || code === 47 || code === 95)) continue;
+    if (i - start >= MIN_RUN) runs.push(text.slice(start, Math.min(i, start + MAX_DECODED)));
+    start = i + 1;
+  }
+  return runs;
 }
 
 function pushReadable(into: string[], bytes: Buffer): void {

@@ -28,11 +28,6 @@ const SEGMENT_COST = 512 * 1024;
 const MAX_VERIFIED = 512;
 const CHUNK = 1 << 20;
 
-/** What looking a value up gives. */
-export interface Found {
-  readonly marks: ReadonlySet<Mark>;
-}
-
 /**
  * Where values were seen: an index over the texts that passed, bounded in memory. Finds a value as a whole, inside longer
  * texts, in other ways of writing (case, width, dates, quantities, accounts with spaces) and under percent encoding,
@@ -122,16 +117,20 @@ export class ValueIndex {
   }
 
   /** The marks of all places where the value was seen. Empty: nowhere. */
-  find(value: string): Set<Mark> {
+  find(value: string, isNumber = false): Set<Mark> {
     const marks = new Set<Mark>();
     const whole = normalise(value);
+    if (isNumber) {
+      this.#findNumber(whole, marks);
+      return marks;
+    }
     this.#findText(whole, marks, false);
     const trimmed = trimEdges(whole);
     if (trimmed !== whole) this.#findText(trimmed, marks, false);
     const bare = bareUrl(trimmed);
     if (bare !== trimmed) this.#findText(bare, marks, true);
     if (bare.startsWith("www.")) this.#findText(bare.slice(4), marks, true);
-    for (const key of lookupKeys(whole)) this.#findKey(key, marks);
+    for (const key of lookupKeys(whole)) if (!isShortNumber(whole) || !key.startsWith("n:")) this.#findKey(key, marks);
     const account = accountOf(whole);
     if (account !== undefined && account !== whole) this.#findText(account, marks, false);
     for (const decoded of decodings(value)) this.#findText(normalise(decoded), marks, false, true);
@@ -146,6 +145,13 @@ export class ValueIndex {
     this.#findText(host, marks, true);
     if (host.startsWith("www.")) this.#findText(host.slice(4), marks, true);
     return marks;
+  }
+
+  #findNumber(whole: string, into: Set<Mark>): void {
+    const found = new Set<Mark>();
+    for (const key of lookupKeys(whole)) this.#findKey(key, found);
+    // Small numbers are in any text: one in passing says nothing.
+    for (const mark of found) if (mark.grounds || !isShortNumber(whole)) into.add(mark);
   }
 
   #findKey(key: string, into: Set<Mark>): void {
@@ -202,6 +208,8 @@ export class ValueIndex {
       const end = start + needle.length;
       if (isWordUnit(text.charCodeAt(start - 1)) && isWordUnit(needle.charCodeAt(0))) continue;
       if (isWordUnit(text.charCodeAt(end)) && isWordUnit(needle.charCodeAt(needle.length - 1))) continue;
+      // A small number in passing (`2.`, `in 5 minutes`) is no identifier; one that is named as such is.
+      if (isShortNumber(needle) && text.length > needle.length && !isNamed(text, start)) continue;
       const strict = !taintOnly && isDelimited(text, start, end, isUrl);
       if (mark.embedded) {
         const isWhole = strict && trimEdges(text).length <= needle.length + (isUrl ? 12 : 0);
@@ -218,6 +226,18 @@ function isDelimited(text: string, start: number, end: number, isUrl: boolean): 
   if (joins(end, end + 1) && !(isUrl && text[end] === "/")) return false;
   if (!joins(start - 1, start - 2)) return true;
   return isUrl && (text.slice(0, start).endsWith("www.") || (text[start - 1] === "/" && text[start - 2] === "/"));
+}
+
+function isShortNumber(text: string): boolean {
+  return /^\d{1,4}$/.test(text);
+}
+
+const NAMING =
+  /(?:\b(?:ids?|no|nr|num|numbers?|files?|e?mails?|events?|messages?|orders?|items?|tickets?|issues?|transactions?|accounts?|users?|records?|tasks?|rooms?|products?|pr|invoices?|bookings?|reservations?|notes?|documents?|appointments?)(?: (?:is|of|with|and|id|ids|number))*[^a-z0-9]{0,4}|["'#])$/;
+
+/** Whether a number stands where an identifier is named: quoted, after `#`, or after a word such as `id` or `file`. */
+function isNamed(text: string, start: number): boolean {
+  return NAMING.test(text.slice(Math.max(0, start - 32), start));
 }
 
 /** A Bloom filter over words: 64 KiB, three hashes. Never forgets what was added. */

@@ -1,5 +1,6 @@
 import { LibraryBuilder, type Library } from "../env.ts";
 import { addEncoders } from "./encoders.ts";
+import { addFlow } from "./flow.ts";
 import { addHosts } from "./host.ts";
 import { addLists } from "./lists.ts";
 import { addMath } from "./math.ts";
@@ -20,6 +21,7 @@ function build(): Library {
   addNetwork(lib);
   addHosts(lib);
   addPaths(lib);
+  addFlow(lib);
   return lib.functions;
 }
 

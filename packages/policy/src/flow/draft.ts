@@ -1,0 +1,101 @@
+import { isObject, type ArgumentRole, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
+import { nameWords } from "./instruct.ts";
+import type { ResultFlow } from "./session-flow.ts";
+
+/** What a tool looks like to an agent. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description?: string;
+  readonly inputSchema?: JsonObject;
+}
+
+/** A first guess at the part of a manifest that flow rules need. A person reviews it before it counts. */
+export interface FlowDraft {
+  readonly effects: readonly ToolEffect[];
+  readonly labels: readonly Label[];
+  readonly result: ResultFlow;
+  readonly arguments: Readonly<Record<string, ArgumentRole>>;
+}
+
+const READS = new Set("get read list search find check fetch show view query lookup look describe count download browse summarize calculate compute convert compare is has verify ls cat retrieve load scan inspect watch track estimate preview locate select visit open display ask translate detect analyze analyse".split(" "));
+const DESTROYS = new Set("delete remove erase clear drop wipe purge trash destroy cancel revoke kick ban uninstall terminate unsubscribe discard empty deactivate disable reset close".split(" "));
+const REACHES = new Set("send email mail message forward reply respond post publish upload tweet share invite pay transfer wire refund donate withdraw buy purchase order checkout subscribe book reserve rent submit notify call dial grant push deploy release comment".split(" "));
+const MONEY = /\b(money|pay(?:ment|ee)?|bank|iban|transaction|wire|remit|refund|donat|transfer (?:of )?(?:money|funds|amount))/i;
+const OPEN_CONTENT = /\b(web|website|webpage|web page|url|html|http|internet|online|browser|page content|file|readme|document|attachment)\b/i;
+const PRIVATE = /\b(e-?mails?|inbox|messages?|files?|drive|calendar|events?|contacts?|account|balance|transactions?|user info|user information|profile|personal|address book|documents?|notes?|medical|health|salary|passport|orders?|history|cart|private|repositor(?:y|ies)|channels?)\b/i;
+const SECRET = /\b(password|passphrase|credentials?|api[ _-]?keys?|secrets?|access[ _-]?tokens?|private[ _-]?keys?)\b/i;
+
+/** Guesses effects, labels and the roles of arguments from a tool's names, formats and descriptions. Pure. */
+export function draftFlow(tool: ToolDefinition): FlowDraft {
+  const words = nameWords(tool.name);
+  const about = `${words.join(" ")} ${tool.description ?? ""}`;
+  const verb = words.find((word) => READS.has(word) || DESTROYS.has(word) || REACHES.has(word)) ?? words[0] ?? "";
+  const isRead = READS.has(words[0] ?? "") || (READS.has(verb) && !/^(?:create|add|update|set|make|edit|modify|change|write|append)$/.test(words[0] ?? ""));
+  const properties = isObject(tool.inputSchema?.["properties"]) ? tool.inputSchema["properties"] : {};
+  const roles: Record<string, ArgumentRole> = {};
+  for (const [name, schema] of Object.entries(properties)) {
+    const role = roleOf(name, isObject(schema) ? schema : {}, isRead, about);
+    if (role) Object.defineProperty(roles, name, { value: role, enumerable: true });
+  }
+  const given = new Set(Object.values(roles));
+  const effects: ToolEffect[] = isRead ? ["read"] : ["write"];
+  if (DESTROYS.has(verb)) effects.push("destructive");
+  if (given.has("url") || (!isRead && (REACHES.has(verb) || given.has("destination") || given.has("payee")))) effects.push("external");
+  const labels: Label[] = ["untrusted"];
+  if (PRIVATE.test(about)) labels.push("private");
+  if (isRead && SECRET.test(about)) labels.push("secret");
+  const isOpen = isRead && (given.has("url") || (given.has("path") && OPEN_CONTENT.test(about)));
+  return { effects, labels, result: { untrusted: isOpen ? "all" : "prose" }, arguments: roles };
+}
+
+const NAMES: readonly (readonly [ArgumentRole, RegExp])[] = [
+  ["credential", /^(?:.* )?(?:password|passwd|passphrase|pin|pin code|secret|token|api key|ssh key|public key|private key|credentials?)$/],
+  ["url", /^(?:.* )?(?:urls?|uri|links?|href|website|webhook|endpoint|domain|hostname|host)$/],
+  ["content", /^(?:.* )?(?:body|contents?|text|message|subject|title|description|comment|notes?|summary|caption|reason|bio|review|feedback|memo|details|question|answer|remarks?|readme)$/],
+  ["time", /^(?:.* )?(?:date|time|day|start|end|deadline|due|datetime|timestamp|month|year|hour|when|until|expiry|expires)(?: (?:date|time|day|at))?$/],
+  ["amount", /^(?:.* )?(?:amount|price|quantity|qty|total|cost|sum|fee|tip|budget|count|units?|shares|limit)$/],
+  ["destination", /^(?:.* )?(?:to|cc|bcc|recipients?|e ?mails?|email address|addressees?|participants?|attendees?|invitees?|guests?|channels?|users?|usernames?|user name|members?|collaborators?|assignees?|phone|phone number|contacts?|groups?|rooms?|receivers?|followers?|friends?|person|people|shipping address|delivery address)$/],
+  ["payee", /^(?:.* )?(?:payee|iban|account|account number|beneficiary|bank account|wallet|wallet address)$/],
+  ["path", /^(?:.* )?(?:path|file path|filepath|directory|folder|dir|file ?name|file)$/],
+  ["target", /^(?:.* )?(?:ids?|identifier|uuid|key|slug|number)$/],
+];
+
+function roleOf(name: string, schema: JsonObject, isRead: boolean, about: string): ArgumentRole | undefined {
+  const plain = nameWords(name).join(" ");
+  const hint = `${typeof schema["description"] === "string" ? schema["description"] : ""}`;
+  const formats = formatsOf(schema);
+  if (formats.includes("boolean") || isClosed(schema)) return undefined;
+  let role = NAMES.find(([, pattern]) => pattern.test(plain))?.[0];
+  if (formats.includes("uri") || formats.includes("url")) role = "url";
+  if (formats.includes("email")) role = "destination";
+  if (formats.includes("date") || formats.includes("date-time")) role = "time";
+  if (role === undefined && /\be-?mail address/i.test(hint)) role = "destination";
+  if (role === undefined && /\burl\b|web ?site/i.test(hint)) role = "url";
+  if (role === undefined && /\bIBAN\b|account number/i.test(hint)) role = "payee";
+  if (role === "destination" && (MONEY.test(about) || /\bIBAN\b/i.test(hint)) && !/mail/.test(plain)) role = "payee";
+  if (role === "content" && formats.length > 0 && !formats.includes("string") && !formats.includes("array")) role = "amount";
+  if (isRead) return role === "url" || role === "path" ? role : "query";
+  if (role === undefined && (formats.includes("number") || formats.includes("integer"))) return "amount";
+  return role ?? "target";
+}
+
+/** The types and formats an argument may have, unions included. */
+function formatsOf(schema: JsonObject): string[] {
+  const found: string[] = [];
+  for (const key of ["type", "format"]) {
+    const value = schema[key];
+    if (typeof value === "string") found.push(value);
+    else if (Array.isArray(value)) found.push(...value.filter((one) => typeof one === "string"));
+  }
+  for (const key of ["anyOf", "oneOf", "allOf"]) {
+    const members = schema[key];
+    if (Array.isArray(members)) for (const member of members) if (isObject(member)) found.push(...formatsOf(member as JsonObject));
+  }
+  if (isObject(schema["items"])) found.push(...formatsOf(schema["items"] as JsonObject).filter((f) => f !== "string"));
+  return found;
+}
+
+/** Whether the schema leaves a choice among named values alone: such an argument needs no origin. */
+function isClosed(schema: JsonObject): boolean {
+  return Array.isArray(schema["enum"]) || "const" in schema || typeof schema["$ref"] === "string";
+}

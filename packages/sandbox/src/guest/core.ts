@@ -1,0 +1,288 @@
+/** What the bootstrap's parts share. Captured before any guest code, so that a guest that tampers hurts only itself. */
+export interface GuestKit {
+  /** Asks the worker for what a guest has not: `random`, `digest`, `url`. Text in, text out, "" for a refusal. */
+  ask(op: string, text: string): string;
+  /** Starts a governed call; settles with the parsed answer. */
+  call(server: string, name: string, args: unknown): Promise<unknown>;
+  /** Adds a frozen global. */
+  define(name: string, value: unknown): void;
+  /** Replaces the source of `Math.random` and of `crypto` by a seeded one; null for the worker's entropy. */
+  random(): number;
+  seeded(): boolean;
+}
+
+/**
+ * The bootstrap of the guest's world, as a function whose text is run in a fresh isolate before any guest code. It MUST
+ * stand alone: it may name nothing outside itself. Only text crosses its two callbacks.
+ */
+export function guestCore(): GuestKit {
+  "use strict";
+  const world = globalThis as unknown as Record<string, unknown>;
+  const uncurry = Function.prototype.bind.bind(Function.prototype.call) as (fn: unknown) => (...args: never[]) => never;
+  const slice = uncurry(String.prototype.slice) as unknown as (text: string, from: number, to: number) => string;
+  const { stringify, parse } = JSON;
+  const { defineProperty, freeze, keys, create, getPrototypeOf } = Object;
+  const { isArray } = Array;
+  const NativePromise = Promise;
+  const then = uncurry(Promise.prototype.then) as unknown as (p: Promise<unknown>, a: unknown, b: unknown) => unknown;
+  const NativeDate = Date;
+  const asText = String;
+  const asNumber = Number;
+  const { apply } = Reflect;
+  const floor = Math.floor;
+  const bigIntText = uncurry(BigInt.prototype.toString) as unknown as (n: bigint) => string;
+  const errorOf = Error;
+
+  let send: (kind: number, id: number, text: string) => void = () => {};
+  let askWorker: (op: string, text: string) => string = () => "";
+  let seeded = false;
+  let nextId = 1;
+  let outLimit = 0;
+  const pending = create(null) as Record<number, { yes: (v: unknown) => void; no: (e: unknown) => void }>;
+  const timers = create(null) as Record<number, { fn: unknown; args: unknown[]; every: number }>;
+
+  // sfc32: small, fast, and the same on every machine, so that a seeded run can be replayed.
+  const state = [1, 2, 3, 4] as [number, number, number, number];
+  function random(): number {
+    let [a, b, c, d] = [state[0] | 0, state[1] | 0, state[2] | 0, state[3] | 0];
+    const t = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (c << 21) | (c >>> 11);
+    c = (c + t) | 0;
+    state[0] = a;
+    state[1] = b;
+    state[2] = c;
+    state[3] = d;
+    return (t >>> 0) / 4294967296;
+  }
+
+  function define(name: string, value: unknown): void {
+    defineProperty(world, name, { value, writable: false, enumerable: false, configurable: false });
+  }
+
+  // What runs code outside the budget, lives outside the heap limit, or makes code from text.
+  for (const name of ["WebAssembly", "SharedArrayBuffer", "Atomics", "FinalizationRegistry", "WeakRef", "eval", "escape", "unescape"])
+    delete world[name];
+  const noCode = function Function(): never {
+    throw new TypeError("code from strings is not allowed here");
+  };
+  const makers: object[] = [
+    function () {},
+    async function () {},
+    function* () {},
+    async function* () {},
+  ];
+  for (const maker of makers)
+    defineProperty(getPrototypeOf(maker), "constructor", { value: noCode, writable: false, configurable: false });
+  defineProperty(noCode, "prototype", { value: getPrototypeOf(makers[0] as object), writable: false });
+  define("Function", noCode);
+  // A stack is text here. `prepareStackTrace` would hand frames, and with them functions, to the guest.
+  defineProperty(Error, "prepareStackTrace", { value: undefined, writable: false, configurable: false });
+  Error.stackTraceLimit = 10;
+  defineProperty(Math, "random", { value: random, writable: false, configurable: false });
+
+  /** Any value as a short text. Runs the guest's getters, in the guest, on the guest's time. */
+  function inspect(value: unknown, depth: number, budget: { left: number }): string {
+    if (budget.left <= 0) return "...";
+    budget.left--;
+    if (typeof value === "string") return depth === 0 ? value : (stringify(value) as string);
+    if (typeof value === "bigint") return `${bigIntText(value)}n`;
+    if (typeof value === "function") return "[function]";
+    if (typeof value === "symbol") return "[symbol]";
+    if (typeof value !== "object" || value === null) return asText(value);
+    if (value instanceof errorOf) return asText(value.stack ?? value.message);
+    if (depth >= 4) return isArray(value) ? "[...]" : "{...}";
+    let text = "";
+    if (isArray(value)) {
+      for (let i = 0; i < value.length && i < 100; i++)
+        text += `${i > 0 ? ", " : ""}${inspect(value[i], depth + 1, budget)}`;
+      return `[${text}${value.length > 100 ? ", ..." : ""}]`;
+    }
+    const names = keys(value);
+    for (let i = 0; i < names.length && i < 100; i++)
+      text += `${i > 0 ? ", " : ""}${names[i]}: ${inspect((value as Record<string, unknown>)[names[i] as string], depth + 1, budget)}`;
+    return `{ ${text}${names.length > 100 ? ", ..." : ""} }`;
+  }
+
+  const asConsole = create(null) as Record<string, unknown>;
+  for (const level of ["log", "info", "warn", "error", "debug", "trace", "table", "dir"])
+    asConsole[level] = (...args: unknown[]) => {
+      let line = "";
+      for (let i = 0; i < args.length; i++) line += (i > 0 ? " " : "") + inspect(args[i], 0, { left: 1000 });
+      send(18, level === "warn" ? 1 : level === "error" ? 2 : level === "debug" || level === "trace" ? 3 : 0, slice(line, 0, 65536));
+    };
+  asConsole.assert = (ok: unknown, ...args: unknown[]) => {
+    if (!ok) apply(asConsole.error as () => void, undefined, ["assertion failed:", ...args]);
+  };
+  define("console", freeze(asConsole));
+
+  define("progress", (done: unknown, total?: unknown, message?: unknown) => {
+    const note = { progress: +asNumber(done), ...(total === undefined ? {} : { total: +asNumber(total) }) };
+    send(19, 0, stringify({ ...note, ...(message === undefined ? {} : { message: slice(asText(message), 0, 4096) }) }));
+  });
+
+  class ToolError extends Error {
+    readonly code: string;
+    readonly data: unknown;
+    constructor(code: string, message: string, data?: unknown) {
+      super(message);
+      this.code = code;
+      this.data = data;
+    }
+  }
+  defineProperty(ToolError.prototype, "name", { value: "ToolError" });
+  define("ToolError", ToolError);
+
+  function call(server: string, name: string, args: unknown): Promise<unknown> {
+    const id = nextId++;
+    const text = stringify(args === undefined ? {} : args);
+    if (text === undefined) throw new TypeError("a tool's arguments must be JSON");
+    const answer = new NativePromise<unknown>((yes, no) => {
+      pending[id] = { yes, no };
+      send(17, id, `${server}\n${name}\n${text}`);
+    });
+    // A call that nobody awaits must not end the run when it fails.
+    then(answer, undefined, () => {});
+    return answer;
+  }
+
+  function addTimer(fn: unknown, ms: unknown, args: unknown[], repeat: boolean): number {
+    if (typeof fn !== "function") throw new TypeError("a timer takes a function");
+    const id = nextId++;
+    const wait = +asNumber(ms) > 1 ? floor(+asNumber(ms)) : 1;
+    timers[id] = { fn, args, every: repeat ? wait : 0 };
+    send(20, id, asText(wait));
+    return id;
+  }
+  function dropTimer(id: unknown): void {
+    const key = +asNumber(id);
+    if (timers[key] === undefined) return;
+    delete timers[key];
+    send(21, key, "");
+  }
+  define("setTimeout", (fn: unknown, ms?: unknown, ...args: unknown[]) => addTimer(fn, ms, args, false));
+  define("setInterval", (fn: unknown, ms?: unknown, ...args: unknown[]) => addTimer(fn, ms, args, true));
+  define("setImmediate", (fn: unknown, ...args: unknown[]) => addTimer(fn, 0, args, false));
+  define("clearTimeout", dropTimer);
+  define("clearInterval", dropTimer);
+  define("clearImmediate", dropTimer);
+  define("queueMicrotask", (fn: () => void) => {
+    if (typeof fn !== "function") throw new TypeError("queueMicrotask takes a function");
+    then(NativePromise.resolve(), () => apply(fn, undefined, []), undefined);
+  });
+
+  /** An end of the run: the guest's own words, cut short, and never a live value. */
+  function fail(code: string, error: unknown): void {
+    let message = "an error that cannot be shown";
+    let stack = "";
+    let found = code;
+    try {
+      if (typeof error === "object" && error !== null) {
+        const e = error as { name?: unknown; message?: unknown; stack?: unknown; code?: unknown };
+        message = slice(`${asText(e.name ?? "Error")}: ${asText(e.message ?? "")}`, 0, 2000);
+        stack = slice(asText(e.stack ?? ""), 0, 4000);
+        if (error instanceof ToolError && e.code === "POLICY_DENIED") found = "POLICY_DENIED";
+      } else message = slice(`thrown: ${inspect(error, 1, { left: 10 })}`, 0, 2000);
+    } catch {
+      // What was thrown throws when looked at: the text above stands.
+    }
+    send(23, 0, stringify({ code: found, message, stack }));
+  }
+
+  async function run(fn: unknown, entry: string, inputText: string): Promise<void> {
+    try {
+      let target = fn;
+      if (typeof fn === "object" && fn !== null) target = (fn as Record<string, unknown>)[entry];
+      if (typeof target !== "function") throw new TypeError(`the code exports no function \`${entry}\``);
+      const value = await apply(target as (...args: unknown[]) => unknown, undefined, [parse(inputText)]);
+      const text = stringify(value) as string | undefined;
+      if (text !== undefined && text.length > outLimit)
+        send(23, 0, stringify({ code: "OUTPUT_LIMIT", message: `the result has more than ${outLimit} bytes`, stack: "" }));
+      else send(22, 0, text ?? "null");
+    } catch (error) {
+      fail("GUEST_ERROR", error);
+    }
+  }
+
+  function connect(toWorker: typeof send, asking: typeof askWorker, configText: string): void {
+    send = toWorker;
+    askWorker = asking;
+    const config = parse(configText) as {
+      seed: [number, number, number, number];
+      seeded: boolean;
+      now: number | null;
+      outLimit: number;
+      tools: Record<string, string[]>;
+    };
+    outLimit = config.outLimit;
+    seeded = config.seeded;
+    for (let i = 0; i < 4; i++) state[i] = config.seed[i] as number;
+    for (let i = 0; i < 12; i++) random();
+    if (config.now !== null) {
+      const now = config.now;
+      const Frozen = new Proxy(NativeDate, {
+        construct: (_, args, target) => Reflect.construct(NativeDate, args.length === 0 ? [now] : args, target),
+        apply: () => asText(new NativeDate(now)),
+      });
+      defineProperty(NativeDate, "now", { value: () => now, writable: false, configurable: false });
+      defineProperty(NativeDate.prototype, "constructor", { value: Frozen, writable: false, configurable: false });
+      define("Date", Frozen);
+    }
+    const servers = create(null) as Record<string, unknown>;
+    const names = keys(config.tools);
+    for (let i = 0; i < names.length; i++) {
+      const server = names[i] as string;
+      let made: Record<string, unknown> | undefined;
+      // Made when first touched: a catalogue of 1,000 tools costs a script that uses two of them nothing.
+      defineProperty(servers, server, {
+        enumerable: true,
+        configurable: false,
+        get: () => {
+          if (made !== undefined) return made;
+          const fresh = create(null) as Record<string, unknown>;
+          const list = config.tools[server] as string[];
+          for (let j = 0; j < list.length; j++) {
+            const tool = list[j] as string;
+            defineProperty(fresh, tool, { value: (args: unknown) => call(server, tool, args), enumerable: true });
+          }
+          made = freeze(fresh);
+          return made;
+        },
+      });
+    }
+    define("tools", freeze(servers));
+  }
+
+  /** The worker's only way in. */
+  function enter(op: number, id: number, a: unknown, b: unknown, c: unknown): void {
+    if (op === 0) connect(a as typeof send, b as typeof askWorker, c as string);
+    else if (op === 1) then(run(a, b as string, c as string), undefined, undefined);
+    else if (op === 2 || op === 3) {
+      const waiting = pending[id];
+      if (waiting === undefined) return;
+      delete pending[id];
+      try {
+        const value = parse(a as string);
+        if (op === 2) waiting.yes(value);
+        else waiting.no(new ToolError(asText(value.code), asText(value.message), value.data));
+      } catch (error) {
+        waiting.no(error);
+      }
+    } else if (op === 4) {
+      const timer = timers[id];
+      if (timer === undefined) return;
+      if (timer.every > 0) send(20, id, asText(timer.every));
+      else delete timers[id];
+      try {
+        apply(timer.fn as () => void, undefined, timer.args);
+      } catch (error) {
+        fail("GUEST_ERROR", error);
+      }
+    }
+  }
+  defineProperty(world, "__enter", { value: enter, configurable: true });
+
+  return { ask: (op, text) => askWorker(op, text), call, define, random, seeded: () => seeded };
+}

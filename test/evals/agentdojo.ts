@@ -1,0 +1,41 @@
+import { parseArgs } from "node:util";
+import { suitesIn, readRuns, type Run, type Suite } from "./agentdojo/data.ts";
+import { renamed } from "./agentdojo/rename.ts";
+import { Setup } from "./agentdojo/setup.ts";
+import { scoreOf, type Score } from "./agentdojo/score.ts";
+import { printScores } from "./agentdojo/print.ts";
+
+// Replays recorded AgentDojo runs through the real decision path. It is open-loop: it tells which recorded calls a policy
+// would let through, not how a model would go on after a refusal.
+const { values: flags } = parseArgs({
+  options: {
+    data: { type: "string" },
+    suite: { type: "string", multiple: true },
+    rename: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+if (flags.data === undefined) {
+  console.error("callgate: the folder of the data is missing\nhelp: npm run eval:agentdojo -- --data <folder>");
+  process.exit(2);
+}
+
+const wanted = flags.suite;
+const suites = suitesIn(flags.data).filter((suite) => !wanted || wanted.includes(suite.name));
+const runs = readRuns(flags.data).filter((run) => suites.some((suite) => suite.name === run.suite));
+const scores: { readonly label: string; readonly scores: readonly Score[] }[] = [];
+const measure = (label: string, own: boolean, of: readonly Suite[], on: readonly Run[]): void => {
+  scores.push({
+    label,
+    scores: of.map((suite) => scoreOf(new Setup(suite, own), on.filter((run) => run.suite === suite.name), flags.verbose)),
+  });
+};
+measure("packs and suite file", true, suites, runs);
+measure("packs only", false, suites, runs);
+if (flags.rename) {
+  const other = renamed(suites, runs);
+  measure("packs only, renamed", false, other.suites, other.runs);
+}
+if (flags.json) console.log(JSON.stringify(scores, null, 2));
+else printScores(scores);
