@@ -16,6 +16,7 @@ const TASKS = {
   bench: () => ["test/bench/main.ts"],
   conformance: () => ["test/conformance/run.ts"],
   "conformance:cel": () => ["test/conformance/cel.ts"],
+  "eval:agentdojo": () => ["test/evals/agentdojo.ts"],
   generate: () => ["scripts/generate.ts"],
   clients: () => ["test/clients/run.mjs"],
 };

@@ -1,5 +1,5 @@
-import { StdioClient } from "./stdio-client.ts";
 import { median } from "./stats.ts";
+import { StdioClient } from "./stdio-client.ts";
 import type { Era } from "./wire.ts";
 
 /** One way to the tool over stdio. */

@@ -16,13 +16,20 @@ const run = promisify(execFile);
 
 if (!existsSync(join(HERE, "node_modules"))) {
   console.error("installing the clients (npm registry)");
-  execFileSync("npm", ["install", "--no-package-lock", "--no-audit", "--no-fund"], { cwd: HERE, stdio: ["ignore", "ignore", "inherit"], shell: process.platform === "win32" });
+  execFileSync("npm", ["install", "--no-package-lock", "--no-audit", "--no-fund"], {
+    cwd: HERE,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: process.platform === "win32",
+  });
 }
 
 /** A command-line client's output; an exit code other than 0 is an answer too. */
 async function output(bin, args) {
   try {
-    const { stdout, stderr } = await run(process.execPath, [join(HERE, "node_modules", bin), ...args], { timeout: 60_000, cwd: HERE });
+    const { stdout, stderr } = await run(process.execPath, [join(HERE, "node_modules", bin), ...args], {
+      timeout: 60_000,
+      cwd: HERE,
+    });
     return stdout + stderr;
   } catch (error) {
     return `${error.stdout ?? ""}${error.stderr ?? ""}${error.message}`;
@@ -32,32 +39,61 @@ async function output(bin, args) {
 function inspector(era) {
   return async (url, token) => {
     const bin = "@modelcontextprotocol/inspector/" + binOf("@modelcontextprotocol/inspector");
-    const ask = (...args) => output(bin, ["--cli", url, "--transport", "http", "--protocol-era", era, "--header", `Authorization: Bearer ${token}`, ...args]);
-    const call = (name, args) => ask("--method", "tools/call", "--tool-name", name, "--tool-args-json", JSON.stringify(args));
-    return { list: await ask("--method", "tools/list"), allowed: await call("files__read_text_file", READ), denied: await call("files__write_file", WRITE) };
+    const ask = (...args) =>
+      output(bin, [
+        "--cli",
+        url,
+        "--transport",
+        "http",
+        "--protocol-era",
+        era,
+        "--header",
+        `Authorization: Bearer ${token}`,
+        ...args,
+      ]);
+    const call = (name, args) =>
+      ask("--method", "tools/call", "--tool-name", name, "--tool-args-json", JSON.stringify(args));
+    return {
+      list: await ask("--method", "tools/list"),
+      allowed: await call("files__read_text_file", READ),
+      denied: await call("files__write_file", WRITE),
+    };
   };
 }
 
 async function mcporter(url, token) {
   const bin = "mcporter/" + binOf("mcporter");
   const server = ["--http-url", url, "--allow-http", "--header", `Authorization=Bearer ${token}`, "--name", "callgate"];
-  const call = (name, args) => output(bin, ["call", ...server, "--tool", name, "--args", JSON.stringify(args), "--output", "raw"]);
-  return { list: await output(bin, ["list", ...server]), allowed: await call("files__read_text_file", READ), denied: await call("files__write_file", WRITE) };
+  const call = (name, args) =>
+    output(bin, ["call", ...server, "--tool", name, "--args", JSON.stringify(args), "--output", "raw"]);
+  return {
+    list: await output(bin, ["list", ...server]),
+    allowed: await call("files__read_text_file", READ),
+    denied: await call("files__write_file", WRITE),
+  };
 }
 
 async function aiSdk(url, token) {
   const { createMCPClient } = await import("@ai-sdk/mcp");
-  const client = await createMCPClient({ transport: { type: "http", url, headers: { Authorization: `Bearer ${token}` } } });
+  const client = await createMCPClient({
+    transport: { type: "http", url, headers: { Authorization: `Bearer ${token}` } },
+  });
   const tools = await client.tools();
   const call = async (name, args) => JSON.stringify(await tools[name].execute(args, { toolCallId: "1", messages: [] }));
-  const seen = { list: Object.keys(tools).join(" "), allowed: await call("files__read_text_file", READ), denied: await call("files__write_file", WRITE) };
+  const seen = {
+    list: Object.keys(tools).join(" "),
+    allowed: await call("files__read_text_file", READ),
+    denied: await call("files__write_file", WRITE),
+  };
   await client.close();
   return seen;
 }
 
 async function langchain(url, token) {
   const { MultiServerMCPClient } = await import("@langchain/mcp-adapters");
-  const client = new MultiServerMCPClient({ mcpServers: { callgate: { transport: "http", url, headers: { Authorization: `Bearer ${token}` } } } });
+  const client = new MultiServerMCPClient({
+    mcpServers: { callgate: { transport: "http", url, headers: { Authorization: `Bearer ${token}` } } },
+  });
   const tools = await client.getTools();
   const call = async (name, args) => {
     try {
@@ -66,18 +102,30 @@ async function langchain(url, token) {
       return error.message;
     }
   };
-  const seen = { list: tools.map((t) => t.name).join(" "), allowed: await call("files__read_text_file", READ), denied: await call("files__write_file", WRITE) };
+  const seen = {
+    list: tools.map((t) => t.name).join(" "),
+    allowed: await call("files__read_text_file", READ),
+    denied: await call("files__write_file", WRITE),
+  };
   await client.close();
   return seen;
 }
 
 async function openaiAgents(url, token) {
   const { MCPServerStreamableHttp } = await import("@openai/agents");
-  const server = new MCPServerStreamableHttp({ url, name: "callgate", requestInit: { headers: { Authorization: `Bearer ${token}` } } });
+  const server = new MCPServerStreamableHttp({
+    url,
+    name: "callgate",
+    requestInit: { headers: { Authorization: `Bearer ${token}` } },
+  });
   await server.connect();
   const tools = await server.listTools();
   const call = async (name, args) => JSON.stringify(await server.callTool(name, args));
-  const seen = { list: tools.map((t) => t.name).join(" "), allowed: await call("files__read_text_file", READ), denied: await call("files__write_file", WRITE) };
+  const seen = {
+    list: tools.map((t) => t.name).join(" "),
+    allowed: await call("files__read_text_file", READ),
+    denied: await call("files__write_file", WRITE),
+  };
   await server.close();
   return seen;
 }
@@ -101,7 +149,9 @@ const CLIENTS = [
 ];
 
 const data = mkdtempSync(join(tmpdir(), "callgate-clients-"));
-const broker = spawn(process.execPath, [CLI, "start", "--data", data, "--port", "0"], { stdio: ["ignore", "pipe", "ignore"] });
+const broker = spawn(process.execPath, [CLI, "start", "--data", data, "--port", "0"], {
+  stdio: ["ignore", "pipe", "ignore"],
+});
 let failed = 0;
 try {
   const printed = [];
@@ -120,7 +170,8 @@ try {
         allowed: /The example agent works in this folder/.test(seen.allowed),
         denied: /write-only-notes/.test(seen.denied) && !/Successfully/.test(seen.denied),
       };
-      for (const [what, good] of Object.entries(verdicts)) if (!good) console.error(`${title}, ${what}: ${seen[what].slice(0, 500)}`);
+      for (const [what, good] of Object.entries(verdicts))
+        if (!good) console.error(`${title}, ${what}: ${seen[what].slice(0, 500)}`);
     } catch (error) {
       console.error(`${title}: ${error.stack}`);
       verdicts = { list: false, allowed: false, denied: false };

@@ -2,15 +2,15 @@
 import { entriesOf } from "../../packages/policy/src/cel/compare.ts";
 import { durationOf, timestampOf } from "../../packages/policy/src/cel/time.ts";
 import {
+  checkedInt,
   Double,
   Duration,
   MapValue,
   Timestamp,
   TypeValue,
-  Uint,
-  checkedInt,
   toDouble,
   typeNameOf,
+  Uint,
   type Value,
 } from "../../packages/policy/src/cel/value.ts";
 

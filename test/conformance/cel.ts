@@ -6,12 +6,12 @@ import { parseArgs } from "node:util";
 import { check } from "../../packages/policy/src/cel/check.ts";
 import { compile } from "../../packages/policy/src/cel/compile.ts";
 import { evaluate } from "../../packages/policy/src/cel/engine.ts";
-import { Environment, parseOverload, type FunctionDecl, type Variable } from "../../packages/policy/src/cel/env.ts";
+import { Environment, type FunctionDecl, parseOverload, type Variable } from "../../packages/policy/src/cel/env.ts";
 import { Defect } from "../../packages/policy/src/cel/fault.ts";
 import { LIBRARY } from "../../packages/policy/src/cel/lib/index.ts";
 import { parse } from "../../packages/policy/src/cel/parse.ts";
 import { DYN, parseType, typeText } from "../../packages/policy/src/cel/type.ts";
-import { fromCanonical, toCanonical, type Canonical } from "./cel-value.ts";
+import { type Canonical, fromCanonical, toCanonical } from "./cel-value.ts";
 
 interface Declaration {
   readonly name: string;

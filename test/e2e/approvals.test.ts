@@ -1,6 +1,6 @@
 import { ApprovalStore } from "@callgate/gateway";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Agent, type Answers, connect, KINDS, ruleOf, textOf, type ToolResult } from "../support/agent.ts";
+import { type Agent, type Answers, connect, KINDS, ruleOf, type ToolResult, textOf } from "../support/agent.ts";
 import { type Broker, callgate, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
 import { callsAfter, newestIn, recordsIn } from "../support/ledger.ts";

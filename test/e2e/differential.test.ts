@@ -18,7 +18,21 @@ const paths: Record<string, Path> = {};
 const POLICIES = {
   policies: [
     { id: "fixture", effect: "permit", tools: ["fixture__*"], reason: "open" },
-    { id: "odd", effect: "permit", tools: ["odd__echo", "odd__big", "odd__forecast", "odd__chatter", "odd__ask", "odd__turn", "odd__place", "odd__die"], reason: "open" },
+    {
+      id: "odd",
+      effect: "permit",
+      tools: [
+        "odd__echo",
+        "odd__big",
+        "odd__forecast",
+        "odd__chatter",
+        "odd__ask",
+        "odd__turn",
+        "odd__place",
+        "odd__die",
+      ],
+      reason: "open",
+    },
     { id: "no-turns", effect: "forbid", tools: ["odd__turn"], reason: "nobody turns here", remedy: "go straight on" },
     { id: "ask-first", effect: "ask", tools: ["odd__same"], reason: "somebody looks", approve: "client" },
   ],

@@ -10,14 +10,22 @@ import { headersFor, LEGACY_VERSION, openSession, send } from "../support/wire.t
 
 const folder = makeFolder("isolation");
 const agents = { ann: { scopes: ["odd:use", "odd:ann"] }, bob: { scopes: ["odd:use"] } };
-const tools = { echo: { scopes: ["odd:use"] }, same: { scopes: ["odd:ann"] }, turn: { scopes: ["odd:ann", "odd:use"] } };
+const tools = {
+  echo: { scopes: ["odd:use"] },
+  same: { scopes: ["odd:ann"] },
+  turn: { scopes: ["odd:ann", "odd:use"] },
+};
 
 /** A server whose every session has a connection of its own, since it may ask back; and one that all share. */
 const brokers: { own?: Broker; shared?: Broker } = {};
 
 beforeAll(async () => {
   const rich = { resources: EVERYONE, logging: true };
-  const own = writeOdd(folder, { tools, manifest: { ...rich, callbacks: ["elicitation", "sampling"] }, config: { agents } }, "own");
+  const own = writeOdd(
+    folder,
+    { tools, manifest: { ...rich, callbacks: ["elicitation", "sampling"] }, config: { agents } },
+    "own",
+  );
   const shared = writeOdd(folder, { tools, manifest: rich, config: { agents } }, "shared");
   [brokers.own, brokers.shared] = await Promise.all([startBroker(own), startBroker(shared)]);
 });
@@ -49,7 +57,10 @@ describe.each(PAIRS)("%s beside %s", (first, second) => {
   let ann: Agent;
   let bob: Agent;
   beforeAll(async () => {
-    [ann, bob] = await Promise.all([agentOf(brokers.own as Broker, first, "ann", "I am ann"), agentOf(brokers.own as Broker, second, "bob", "I am bob")]);
+    [ann, bob] = await Promise.all([
+      agentOf(brokers.own as Broker, first, "ann", "I am ann"),
+      agentOf(brokers.own as Broker, second, "bob", "I am bob"),
+    ]);
   });
   afterAll(() => Promise.all([ann?.close(), bob?.close()]));
 
@@ -79,15 +90,26 @@ describe.each(PAIRS)("%s beside %s", (first, second) => {
     await Promise.all([ann.logs("debug"), bob.logs("debug")]);
     const progress: Record<string, unknown[]> = { ann: [], bob: [] };
     const chatter = (agent: Agent, word: string) =>
-      agent.call("odd__chatter", { word }, { onprogress: (p) => void progress[word]?.push((p as { message?: string }).message) });
+      agent.call(
+        "odd__chatter",
+        { word },
+        { onprogress: (p) => void progress[word]?.push((p as { message?: string }).message) },
+      );
     for (let i = 0; i < 3; i++) await Promise.all([chatter(ann, "ann"), chatter(bob, "bob")]);
     for (const [agent, word] of [
       [ann, "ann"],
       [bob, "bob"],
     ] as const) {
-      await until(`the update of ${word}`, () => agent.heard.some((n) => n.method === "notifications/resources/updated"));
+      await until(`the update of ${word}`, () =>
+        agent.heard.some((n) => n.method === "notifications/resources/updated"),
+      );
       await until(`the logs of ${word}`, () => agent.heard.some((n) => n.method === "notifications/message"));
-      const said = agent.heard.map((n) => String(n.params["uri"] ?? n.params["data"]).replace("odd://", "").split(" ")[0]);
+      const said = agent.heard.map(
+        (n) =>
+          String(n.params["uri"] ?? n.params["data"])
+            .replace("odd://", "")
+            .split(" ")[0],
+      );
       expect(new Set(said)).toEqual(new Set([word]));
       expect(new Set(progress[word])).toEqual(new Set([word]));
     }
@@ -105,13 +127,21 @@ describe("a connection that agents share", () => {
     await Promise.all([ann.watch(["odd://ann"]), bob.watch(["odd://bob"]), ann.logs("debug"), bob.logs("debug")]);
     const seen: unknown[] = [];
     await Promise.all([
-      ann.call("odd__chatter", { word: "ann" }, { onprogress: (p) => void seen.push((p as { message?: string }).message) }),
+      ann.call(
+        "odd__chatter",
+        { word: "ann" },
+        { onprogress: (p) => void seen.push((p as { message?: string }).message) },
+      ),
       bob.call("odd__chatter", { word: "bob" }),
     ]);
     await until("the updates", () => ann.heard.length > 0 && bob.heard.length > 0);
     expect(new Set(seen)).toEqual(new Set(["ann"]));
-    expect(new Set(ann.heard.map((n) => `${n.method} ${String(n.params["uri"])}`))).toEqual(new Set(["notifications/resources/updated odd://ann"]));
-    expect(new Set(bob.heard.map((n) => `${n.method} ${String(n.params["uri"])}`))).toEqual(new Set(["notifications/resources/updated odd://bob"]));
+    expect(new Set(ann.heard.map((n) => `${n.method} ${String(n.params["uri"])}`))).toEqual(
+      new Set(["notifications/resources/updated odd://ann"]),
+    );
+    expect(new Set(bob.heard.map((n) => `${n.method} ${String(n.params["uri"])}`))).toEqual(
+      new Set(["notifications/resources/updated odd://bob"]),
+    );
     expect(idle.heard).toEqual([]);
     await Promise.all([ann.close(), bob.close(), idle.close()]);
   });
@@ -120,12 +150,20 @@ describe("a connection that agents share", () => {
 describe("a session of another", () => {
   it("is not found: not to call in, not to listen to, not to end", async () => {
     const broker = brokers.own as Broker;
-    const [ann, bob, annForEve] = await Promise.all([broker.token("ann"), broker.token("bob"), broker.token("ann", { user: "eve" })]);
+    const [ann, bob, annForEve] = await Promise.all([
+      broker.token("ann"),
+      broker.token("bob"),
+      broker.token("ann", { user: "eve" }),
+    ]);
     const session = await openSession(broker.url, ann);
     const call = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "odd__pid", arguments: {} } };
     const before = ran(folder, "own").length;
     for (const token of [bob, annForEve]) {
-      for (const [method, body] of [["POST", call], ["GET", undefined], ["DELETE", undefined]] as const) {
+      for (const [method, body] of [
+        ["POST", call],
+        ["GET", undefined],
+        ["DELETE", undefined],
+      ] as const) {
         const theirs = await send(broker.url, headersFor(token, { "mcp-session-id": session }), body, method);
         const none = await send(broker.url, headersFor(token, { "mcp-session-id": "mcp_0000000000" }), body, method);
         expect(theirs.status).toBe(404);
@@ -134,7 +172,11 @@ describe("a session of another", () => {
       }
     }
     expect(ran(folder, "own")).toHaveLength(before);
-    const mine = await send(broker.url, headersFor(ann, { "mcp-session-id": session, "mcp-protocol-version": LEGACY_VERSION }), call);
+    const mine = await send(
+      broker.url,
+      headersFor(ann, { "mcp-session-id": session, "mcp-protocol-version": LEGACY_VERSION }),
+      call,
+    );
     expect(mine.messages[0]?.result).toHaveProperty("content");
   });
 
@@ -155,7 +197,8 @@ describe.each(KINDS)("scopes: %s", (kind) => {
     const wide = await agentOf(broker, kind, "ann", "");
     const few = await agentOf(broker, kind, "ann", "", narrow);
     const bob = await agentOf(broker, kind, "bob", "");
-    const listed = async (agent: Agent) => ((await agent.request("tools/list", {})) as { tools: { name: string }[] }).tools.map((t) => t.name);
+    const listed = async (agent: Agent) =>
+      ((await agent.request("tools/list", {})) as { tools: { name: string }[] }).tools.map((t) => t.name);
     const scoped = ["odd__echo", "odd__same", "odd__turn"];
     const shown = async (agent: Agent) => (await listed(agent)).filter((name) => scoped.includes(name));
     expect(await shown(wide)).toEqual(["odd__echo", "odd__same", "odd__turn"]);
@@ -169,7 +212,10 @@ describe.each(KINDS)("scopes: %s", (kind) => {
       }
     }
     const denied = recordsIn(broker.data, { kind: ["denial"], agent: "bob" }).at(-1);
-    expect(denied?.error).toMatchObject({ code: "callgate/missing-scope", message: "`odd__turn` needs the scope `odd:ann`" });
+    expect(denied?.error).toMatchObject({
+      code: "callgate/missing-scope",
+      message: "`odd__turn` needs the scope `odd:ann`",
+    });
     await Promise.all([wide.close(), few.close(), bob.close()]);
   });
 });

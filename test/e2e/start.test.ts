@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { openReader } from "@callgate/ledger";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Folder, makeFolder } from "../support/folder.ts";
 import { CLI, callgate } from "../support/broker.ts";
+import { type Folder, makeFolder } from "../support/folder.ts";
 import { type Running, runs, startNode } from "../support/process.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -27,7 +27,12 @@ describe("`npm start` with the example configuration", () => {
 
   it("prints a URL, a token and a line for each thing to try", () => {
     expect(printed()).toMatch(/MCP URL {3}http:\/\/127\.0\.0\.1:\d+\/mcp/);
-    for (const line of ["--method tools/list", "--tool-name files__read_text_file", "--tool-name files__write_file", "ledger verify"])
+    for (const line of [
+      "--method tools/list",
+      "--tool-name files__read_text_file",
+      "--tool-name files__write_file",
+      "ledger verify",
+    ])
       expect(printed()).toContain(line);
   });
 
@@ -35,12 +40,19 @@ describe("`npm start` with the example configuration", () => {
     const url = /http:\/\/\S+\/mcp/.exec(printed())?.[0] as string;
     const token = /^eyJ\S+$/m.exec(printed())?.[0] as string;
     const client = new Client({ name: "reader", version: "1" });
-    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(url), {
+        requestInit: { headers: { authorization: `Bearer ${token}` } },
+      }),
+    );
     const { tools } = await client.listTools();
     expect(tools.map((t) => t.name)).toContain("files__read_text_file");
     const allowed = await client.callTool({ name: "files__read_text_file", arguments: { path: "README.txt" } });
     expect(JSON.stringify(allowed.content)).toContain("The example agent works in this folder");
-    const denied = await client.callTool({ name: "files__write_file", arguments: { path: "README.txt", content: "hello" } });
+    const denied = await client.callTool({
+      name: "files__write_file",
+      arguments: { path: "README.txt", content: "hello" },
+    });
     expect(denied.isError).toBe(true);
     expect(JSON.stringify(denied.content)).toMatch(/Rule: write-only-notes\. Record: \d+\./);
     await client.close();
@@ -64,7 +76,13 @@ describe("`npm run demo`", () => {
   it("tells its story and verifies the record of it", async () => {
     const { code, lines } = await callgate("demo");
     const told = lines.join("\n");
-    for (const part of [/Rule: write-only-notes/, /callgate\/missing-scope/, /callgate\/loop/, /Successfully wrote to notes\/demo\.txt/, /verified: \d+ records/])
+    for (const part of [
+      /Rule: write-only-notes/,
+      /callgate\/missing-scope/,
+      /callgate\/loop/,
+      /Successfully wrote to notes\/demo\.txt/,
+      /verified: \d+ records/,
+    ])
       expect(told).toMatch(part);
     expect(code).toBe(0);
   });
@@ -79,7 +97,10 @@ describe("README.md", () => {
     folder.write("manifests/files.yaml", (manifest as string).replace("sha256:…", `sha256:${"a".repeat(64)}`));
     folder.write("policies/notes.yaml", policies);
     folder.write("workspace/README.txt", "hello");
-    expect(await callgate("check", "--config", file)).toEqual({ code: 0, lines: ["ok: 1 servers, 1 tools, 2 policies, 1 agents"] });
+    expect(await callgate("check", "--config", file)).toEqual({
+      code: 0,
+      lines: ["ok: 1 servers, 1 tools, 2 policies, 1 agents"],
+    });
     folder.remove();
   });
 });

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import { suitesIn, readRuns, type Run, type Suite } from "./agentdojo/data.ts";
-import { renamed } from "./agentdojo/rename.ts";
-import { Setup } from "./agentdojo/setup.ts";
-import { scoreOf, type Score } from "./agentdojo/score.ts";
+import { type Run, readRuns, type Suite, suitesIn } from "./agentdojo/data.ts";
 import { printScores } from "./agentdojo/print.ts";
+import { renamed } from "./agentdojo/rename.ts";
+import { type Score, scoreOf } from "./agentdojo/score.ts";
+import { hasOwnFile, Setup } from "./agentdojo/setup.ts";
 
 // Replays recorded AgentDojo runs through the real decision path. It is open-loop: it tells which recorded calls a policy
 // would let through, not how a model would go on after a refusal.
@@ -28,10 +28,16 @@ const scores: { readonly label: string; readonly scores: readonly Score[] }[] = 
 const measure = (label: string, own: boolean, of: readonly Suite[], on: readonly Run[]): void => {
   scores.push({
     label,
-    scores: of.map((suite) => scoreOf(new Setup(suite, own), on.filter((run) => run.suite === suite.name), flags.verbose)),
+    scores: of.map((suite) =>
+      scoreOf(
+        new Setup(suite, own),
+        on.filter((run) => run.suite === suite.name),
+        flags.verbose,
+      ),
+    ),
   });
 };
-measure("packs and suite file", true, suites, runs);
+if (suites.some(hasOwnFile)) measure("packs and suite file", true, suites, runs);
 measure("packs only", false, suites, runs);
 if (flags.rename) {
   const other = renamed(suites, runs);

@@ -10,10 +10,18 @@ export function withConfig(command: Command): Command {
 }
 
 /** Loads the configuration that the options name. Warnings go to stderr. Throws `CONFIG_INVALID` with every diagnostic. */
-export async function configOf(options: { config: string; data?: string }, manifests: "read" | "skip" = "read"): Promise<Config> {
-  const loaded = await loadConfig(options.config, { manifests, ...(options.data !== undefined && { data: options.data }) });
+export async function configOf(
+  options: { config: string; data?: string },
+  manifests: "read" | "skip" = "read",
+): Promise<Config> {
+  const loaded = await loadConfig(options.config, {
+    manifests,
+    ...(options.data !== undefined && { data: options.data }),
+  });
   for (const warning of loaded.warnings) console.error(`warning: ${formatDiagnostic(warning)}`);
   if (loaded.ok) return loaded.config;
   const n = loaded.diagnostics.length;
-  throw new CallgateError("CONFIG_INVALID", `${n} ${n === 1 ? "problem" : "problems"} in the configuration`, { diagnostics: loaded.diagnostics });
+  throw new CallgateError("CONFIG_INVALID", `${n} ${n === 1 ? "problem" : "problems"} in the configuration`, {
+    diagnostics: loaded.diagnostics,
+  });
 }

@@ -8,5 +8,7 @@ export function startConfig(given: string | undefined): string {
   if (existsSync("callgate.yaml")) return "callgate.yaml";
   const example = fileURLToPath(new URL("../../../examples/start/callgate.yaml", import.meta.url));
   if (existsSync(example)) return example;
-  throw new CallgateError("CONFIG_INVALID", "there is no `callgate.yaml` here", { help: "name a configuration with `--config`, or wrap a client's servers with `callgate wrap`" });
+  throw new CallgateError("CONFIG_INVALID", "there is no `callgate.yaml` here", {
+    help: "name a configuration with `--config`, or wrap a client's servers with `callgate wrap`",
+  });
 }

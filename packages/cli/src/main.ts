@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { IDENTITY } from "@callgate/gateway";
 import { Command } from "commander";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
@@ -10,11 +11,12 @@ import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { wrapCommand } from "./commands/wrap.ts";
-import { IDENTITY } from "@callgate/gateway";
 import { fail } from "./output.ts";
 
 const program = new Command("callgate")
-  .description("A broker between LLM agents and real tools: scopes, policies, budgets, approvals, and a record of every call.")
+  .description(
+    "A broker between LLM agents and real tools: scopes, policies, budgets, approvals, and a record of every call.",
+  )
   .version(IDENTITY.version)
   .showHelpAfterError("(add --help for what can be typed)")
   .configureHelp({ sortSubcommands: false });

@@ -3,14 +3,30 @@ import { CallgateError, formatDiagnostic, messageOf } from "@callgate/core";
 /** Exit codes: 0 done, 1 refused or failed, 2 the input is wrong (configuration, manifest, policy, argument). */
 export const EXIT = { done: 0, failed: 1, input: 2 } as const;
 
-const WRONG_INPUT = new Set(["CONFIG_INVALID", "POLICY_INVALID", "MANIFEST_INVALID", "TOKEN_REQUEST_INVALID", "BAD_ARGUMENT", "CLIENT_CONFIG_INVALID"]);
+const WRONG_INPUT = new Set([
+  "CONFIG_INVALID",
+  "POLICY_INVALID",
+  "MANIFEST_INVALID",
+  "TOKEN_REQUEST_INVALID",
+  "BAD_ARGUMENT",
+  "CLIENT_CONFIG_INVALID",
+]);
 
 /** Prints an error as a person wants it (or as JSON with `--json` on the command line) and ends the process; with `code` where a command has codes of its own. */
 export function fail(error: unknown, code?: number): never {
   const known = error instanceof CallgateError ? error : undefined;
   if (process.argv.includes("--json")) {
     const diagnostics = known?.diagnostics ?? [];
-    console.error(JSON.stringify({ error: { code: known?.code ?? "INTERNAL", message: messageOf(error), ...(known?.help && { help: known.help }), ...(diagnostics.length > 0 && { diagnostics }) } }));
+    console.error(
+      JSON.stringify({
+        error: {
+          code: known?.code ?? "INTERNAL",
+          message: messageOf(error),
+          ...(known?.help && { help: known.help }),
+          ...(diagnostics.length > 0 && { diagnostics }),
+        },
+      }),
+    );
   } else {
     for (const diagnostic of known?.diagnostics ?? []) console.error(formatDiagnostic(diagnostic));
     console.error(`error: ${messageOf(error)}${known?.help ? `\n  help: ${known.help}` : ""}`);
@@ -20,7 +36,11 @@ export function fail(error: unknown, code?: number): never {
 }
 
 /** A table with aligned columns, as text. Cells are cut to `widths` where given. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], widths: readonly (number | undefined)[] = []): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  widths: readonly (number | undefined)[] = [],
+): string {
   const cut = (cell: string, i: number): string => {
     const width = widths[i];
     const flat = cell.replaceAll(/\s+/g, " ");
@@ -28,5 +48,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   };
   const cells = [head, ...rows].map((row) => row.map(cut));
   const sizes = head.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? "").length)));
-  return cells.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(sizes[i] as number))).join("  ").trimEnd()).join("\n");
+  return cells
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(sizes[i] as number)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }

@@ -1,6 +1,6 @@
 import type { FlowFacts } from "./flow.ts";
-import type { Label, ToolFacts } from "./tool.ts";
 import type { Principal } from "./principal.ts";
+import type { Label, ToolFacts } from "./tool.ts";
 
 /** What the session has done so far, as policies see it. */
 export interface SessionFacts {

@@ -1,11 +1,11 @@
-export { canonicalJson, digestOf, digestOfJson, type Digest } from "./canonical.ts";
 export type { BudgetFacts, CallFacts, LoopFacts, SessionFacts } from "./call.ts";
+export { canonicalJson, type Digest, digestOf, digestOfJson } from "./canonical.ts";
 export type { Approver, Decision, Obligation, PolicyEffect, Reason, Verdict } from "./decision.ts";
-export { CallgateError, formatDiagnostic, messageOf, type Diagnostic, type Span } from "./error.ts";
-export { ROLES, type ArgumentRole, type FlowFacts } from "./flow.ts";
+export { CallgateError, type Diagnostic, formatDiagnostic, messageOf, type Span } from "./error.ts";
+export { type ArgumentRole, type FlowFacts, ROLES } from "./flow.ts";
 export { newId } from "./id.ts";
-export { isObject, jsonDepth, type JsonObject, type JsonValue } from "./json.ts";
-export { compileGlobs, qualifiedName, SERVER_NAME, TOOL_NAME, type Naming } from "./naming.ts";
-export { SCOPE_TOKEN, type Grant, type Principal } from "./principal.ts";
-export { RECORD_KINDS, type LedgerRecord, type OutcomeStatus, type RecordDraft, type RecordKind } from "./record.ts";
+export { isObject, type JsonObject, type JsonValue, jsonDepth } from "./json.ts";
+export { compileGlobs, type Naming, qualifiedName, SERVER_NAME, TOOL_NAME } from "./naming.ts";
+export { type Grant, type Principal, SCOPE_TOKEN } from "./principal.ts";
+export { type LedgerRecord, type OutcomeStatus, RECORD_KINDS, type RecordDraft, type RecordKind } from "./record.ts";
 export { EFFECTS, LABELS, type Label, type Operation, type ToolEffect, type ToolFacts } from "./tool.ts";

@@ -33,7 +33,9 @@ export interface Approval extends ExactCall {
 }
 
 /** How an answer was taken. */
-export type AnswerResult = { readonly ok: true; readonly approval: Approval } | { readonly ok: false; readonly reason: string };
+export type AnswerResult =
+  | { readonly ok: true; readonly approval: Approval }
+  | { readonly ok: false; readonly reason: string };
 
 interface Row {
   id: string;
@@ -83,7 +85,10 @@ export class ApprovalStore {
   }
 
   /** Asks for an approval; the same exact call that already waits gets the same one. */
-  request(call: ExactCall, more: { session: string; call: string; argsText: string; reason: string; ttl: number }): Approval {
+  request(
+    call: ExactCall,
+    more: { session: string; call: string; argsText: string; reason: string; ttl: number },
+  ): Approval {
     this.#expire();
     const waiting = this.#find(call, "pending");
     if (waiting) return waiting;
@@ -94,7 +99,20 @@ export class ApprovalStore {
         `INSERT INTO approvals (id,status,agent,user,tool,args,policies,session,call,args_text,reason,created,expires)
          VALUES (?,'pending',?,?,?,?,?,?,?,?,?,?,?)`,
       )
-      .run(id, call.agent, call.user ?? null, call.tool, call.args, call.policies, more.session, more.call, more.argsText, more.reason, now, now + more.ttl);
+      .run(
+        id,
+        call.agent,
+        call.user ?? null,
+        call.tool,
+        call.args,
+        call.policies,
+        more.session,
+        more.call,
+        more.argsText,
+        more.reason,
+        now,
+        now + more.ttl,
+      );
     return this.get(id) as Approval;
   }
 
@@ -103,7 +121,9 @@ export class ApprovalStore {
     this.#expire();
     const found = this.#find(call, "approved");
     if (!found) return undefined;
-    const used = this.#db.prepare(`UPDATE approvals SET status='used' WHERE id=? AND status='approved' AND expires>?`).run(found.id, Date.now());
+    const used = this.#db
+      .prepare(`UPDATE approvals SET status='used' WHERE id=? AND status='approved' AND expires>?`)
+      .run(found.id, Date.now());
     return used.changes === 1 ? found : undefined;
   }
 
@@ -163,13 +183,17 @@ export class ApprovalStore {
 
   #find(call: ExactCall, status: ApprovalStatus): Approval | undefined {
     const row = this.#db
-      .prepare("SELECT * FROM approvals WHERE agent=? AND user IS ? AND tool=? AND args=? AND policies=? AND status=? AND expires>? ORDER BY created LIMIT 1")
+      .prepare(
+        "SELECT * FROM approvals WHERE agent=? AND user IS ? AND tool=? AND args=? AND policies=? AND status=? AND expires>? ORDER BY created LIMIT 1",
+      )
       .get(call.agent, call.user ?? null, call.tool, call.args, call.policies, status, Date.now()) as Row | undefined;
     return row && fromRow(row);
   }
 
   #expire(): void {
-    this.#db.prepare("UPDATE approvals SET status='expired' WHERE status IN ('pending','approved') AND expires<=?").run(Date.now());
+    this.#db
+      .prepare("UPDATE approvals SET status='expired' WHERE status IN ('pending','approved') AND expires<=?")
+      .run(Date.now());
   }
 
   #tell(approval: Approval): void {

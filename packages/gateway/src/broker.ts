@@ -69,7 +69,8 @@ export class Broker {
         boot: { callgate: IDENTITY.version, node: process.version, config: config.digest },
         onFailure: (error) => log.fatal({ err: error.message }, "the ledger failed: every call is refused from now on"),
       });
-      if (ledger.recovered > 0) log.warn({ calls: ledger.recovered }, "calls of an earlier run have no outcome: recorded as unknown");
+      if (ledger.recovered > 0)
+        log.warn({ calls: ledger.recovered }, "calls of an earlier run have no outcome: recorded as unknown");
       approvals = new ApprovalStore(config.data);
       const gate: Gate = {
         naming: config.naming,
@@ -78,7 +79,9 @@ export class Broker {
         approvalTimes: config.approvals,
         configDigest: config.digest,
         policies: NOTHING_YET,
-        registry: new Registry(config.naming, log, (server, tool, digest) => pinnedDefinition(config.data, server, tool, digest)),
+        registry: new Registry(config.naming, log, (server, tool, digest) =>
+          pinnedDefinition(config.data, server, tool, digest),
+        ),
         budgets: new BudgetBook(config.budgets),
         ledger,
         approvals,
@@ -120,7 +123,12 @@ export class Broker {
     const modern = [...this.#upstreams.values()].some((u) => u.negotiated?.era === "modern");
     return {
       tools: { listChanged: true },
-      ...(resources && { resources: { listChanged: true, ...((has("resources", "subscribe") || modern) && { subscribe: has("resources", "subscribe") }) } }),
+      ...(resources && {
+        resources: {
+          listChanged: true,
+          ...((has("resources", "subscribe") || modern) && { subscribe: has("resources", "subscribe") }),
+        },
+      }),
       ...(prompts && { prompts: { listChanged: true } }),
       ...((resources || prompts) && has("completions") && { completions: {} }),
       ...(configs.some((c) => c.manifest.logging) && has("logging") && { logging: {} }),
@@ -158,7 +166,9 @@ export class Broker {
     this.gate.budgets.forget(session.id);
     const principal = session.linkKey("principal");
     const last = ![...this.#open].some((s) => s.linkKey("principal") === principal);
-    await Promise.all([...this.#upstreams.values()].flatMap((u) => [u.release(session.id), ...(last ? [u.release(principal)] : [])]));
+    await Promise.all(
+      [...this.#upstreams.values()].flatMap((u) => [u.release(session.id), ...(last ? [u.release(principal)] : [])]),
+    );
   }
 
   /** Takes a changed configuration. Rejects and changes nothing if its policies do not load. */
@@ -192,7 +202,12 @@ export class Broker {
     this.gate.registry.keepOnly(new Set(Object.keys(config.servers)));
     this.gate.budgets.reload(config.budgets);
     this.tokens.reload(config.agents);
-    this.#upstreams = new Map(Object.keys(config.servers).map((name) => [name, kept.get(name) ?? (fresh.find((u) => u.name === name) as Upstream)]));
+    this.#upstreams = new Map(
+      Object.keys(config.servers).map((name) => [
+        name,
+        kept.get(name) ?? (fresh.find((u) => u.name === name) as Upstream),
+      ]),
+    );
     for (const upstream of kept.values()) {
       upstream.config = config.servers[upstream.name] as typeof upstream.config;
       this.gate.registry.update(upstream, upstream.definitions);
@@ -200,7 +215,10 @@ export class Broker {
     this.gate.policies = policies;
     await Promise.all([...gone.map((u) => u.close()), ...fresh.map((u) => u.start())]);
     this.#recompile();
-    this.gate.ledger.appendLater({ kind: "config", detail: { before: before.digest, now: config.digest, policies: this.gate.policies.digest } });
+    this.gate.ledger.appendLater({
+      kind: "config",
+      detail: { before: before.digest, now: config.digest, policies: this.gate.policies.digest },
+    });
     this.#announce("tools");
     this.#log.info({ config: config.digest }, "configuration reloaded");
   }
@@ -219,11 +237,15 @@ export class Broker {
   }
 
   async #start(): Promise<void> {
-    for (const server of Object.values(this.config.servers)) this.#upstreams.set(server.name, this.#makeUpstream(server));
+    for (const server of Object.values(this.config.servers))
+      this.#upstreams.set(server.name, this.#makeUpstream(server));
     for (const upstream of this.#upstreams.values()) this.gate.registry.update(upstream, undefined);
     await Promise.all([...this.#upstreams.values()].map((u) => u.start()));
     this.gate.policies = compile(this.config, this.gate.registry);
-    this.gate.ledger.appendLater({ kind: "config", detail: { now: this.config.digest, policies: this.gate.policies.digest } });
+    this.gate.ledger.appendLater({
+      kind: "config",
+      detail: { now: this.config.digest, policies: this.gate.policies.digest },
+    });
     this.#ready = true;
   }
   #ready = false;
@@ -255,7 +277,10 @@ export class Broker {
     } catch (error) {
       this.gate.policies = NOTHING_YET;
       const diagnostics = error instanceof CallgateError ? error.diagnostics : [];
-      this.#log.error({ err: messageOf(error), diagnostics }, "the policies do not fit the tools any more: every call is denied until they do");
+      this.#log.error(
+        { err: messageOf(error), diagnostics },
+        "the policies do not fit the tools any more: every call is denied until they do",
+      );
     }
   }
 
@@ -275,7 +300,13 @@ const NOTHING_YET: PolicySet = {
   policies: [],
   decide: () => ({
     verdict: "deny",
-    reasons: [{ rule: "callgate/no-policies", message: "no policies are in force", remedy: "tell an operator: the broker's policies did not load" }],
+    reasons: [
+      {
+        rule: "callgate/no-policies",
+        message: "no policies are in force",
+        remedy: "tell an operator: the broker's policies did not load",
+      },
+    ],
     errors: [],
     obligations: [],
     policies: `sha256:${"0".repeat(64)}`,
@@ -287,7 +318,11 @@ function compile(config: Config, registry: Registry): PolicySet {
   const loaded = loadPolicies(config.policies, registry.facts());
   if (loaded.ok) return loaded.set;
   const diagnostics: readonly Diagnostic[] = loaded.diagnostics;
-  throw new CallgateError("POLICY_INVALID", `${diagnostics.length} ${diagnostics.length === 1 ? "problem" : "problems"} in the policies`, { diagnostics });
+  throw new CallgateError(
+    "POLICY_INVALID",
+    `${diagnostics.length} ${diagnostics.length === 1 ? "problem" : "problems"} in the policies`,
+    { diagnostics },
+  );
 }
 
 /** What of a server's configuration needs a new connection when it changes. */

@@ -36,7 +36,8 @@ class MinuteCount {
 
   /** Whole seconds until the oldest calls leave the window. */
   wait(): number {
-    for (let s = this.#newest - 59; s <= this.#newest; s++) if ((this.#buckets[s % 60] as number) > 0) return s + 60 - this.#newest;
+    for (let s = this.#newest - 59; s <= this.#newest; s++)
+      if ((this.#buckets[s % 60] as number) > 0) return s + 60 - this.#newest;
     return 1;
   }
 
@@ -88,7 +89,14 @@ export class BudgetBook {
   #carried: Map<string, Meter> | undefined;
 
   /** Reserves one call of `cost` units, or says which ceiling it would break. */
-  reserve(session: string, agent: string, tool: string, own: BudgetLimits & { readonly cost?: number }, cost: number, now: number): Reservation | Reason {
+  reserve(
+    session: string,
+    agent: string,
+    tool: string,
+    own: BudgetLimits & { readonly cost?: number },
+    cost: number,
+    now: number,
+  ): Reservation | Reason {
     const meters = this.#metersFor(session, agent, tool, own);
     for (const meter of meters) {
       const broken = exceeds(meter, cost, now);
@@ -129,7 +137,8 @@ export class BudgetBook {
   /** Forgets a session that ended. */
   forget(session: string): void {
     const key = `session ${session}`;
-    for (const meter of this.#meters.keys()) if (meter === key || meter.startsWith(`${key} `)) this.#meters.delete(meter);
+    for (const meter of this.#meters.keys())
+      if (meter === key || meter.startsWith(`${key} `)) this.#meters.delete(meter);
     for (const rule of this.#rules.keys()) if (rule.startsWith(`${session}\0`)) this.#rules.delete(rule);
   }
 
@@ -139,11 +148,14 @@ export class BudgetBook {
     if (known) return known;
     const meters = [this.#meter(`session ${session}`, "this session", this.#config.session)];
     for (const rule of this.#config.agents)
-      if (compileGlobs([rule.match])(agent)) meters.push(this.#meter(`agent ${rule.match} ${agent}`, `agent \`${agent}\``, rule.limits));
+      if (compileGlobs([rule.match])(agent))
+        meters.push(this.#meter(`agent ${rule.match} ${agent}`, `agent \`${agent}\``, rule.limits));
     for (const rule of this.#config.tools)
-      if (compileGlobs([rule.match])(tool)) meters.push(this.#meter(`tool ${rule.match} ${tool}`, `tool \`${tool}\``, rule.limits));
+      if (compileGlobs([rule.match])(tool))
+        meters.push(this.#meter(`tool ${rule.match} ${tool}`, `tool \`${tool}\``, rule.limits));
     const { cost: _cost, ...ceilings } = own;
-    if (Object.values(ceilings).some((v) => v !== undefined)) meters.push(this.#meter(`session ${session} ${tool}`, `tool \`${tool}\``, ceilings));
+    if (Object.values(ceilings).some((v) => v !== undefined))
+      meters.push(this.#meter(`session ${session} ${tool}`, `tool \`${tool}\``, ceilings));
     const limited = meters.filter((m) => Object.keys(m.limits).length > 0);
     this.#rules.set(key, limited);
     return limited;
@@ -153,7 +165,14 @@ export class BudgetBook {
     let meter = this.#meters.get(key);
     if (!meter) {
       const old = this.#carried?.get(key);
-      meter = { what, limits, calls: old?.calls ?? 0, cost: old?.cost ?? 0, running: 0, minute: old?.minute ?? new MinuteCount() };
+      meter = {
+        what,
+        limits,
+        calls: old?.calls ?? 0,
+        cost: old?.cost ?? 0,
+        running: 0,
+        minute: old?.minute ?? new MinuteCount(),
+      };
       this.#meters.set(key, meter);
     }
     return meter;
@@ -167,7 +186,11 @@ function finite(n: number): number {
 function exceeds(meter: Meter, cost: number, now: number): Reason | undefined {
   const { limits, what } = meter;
   if (limits.calls !== undefined && meter.calls >= limits.calls)
-    return { rule: "callgate/budget-calls", message: `${what} has used its ${limits.calls} calls`, remedy: "finish with what you have, or ask for a larger budget" };
+    return {
+      rule: "callgate/budget-calls",
+      message: `${what} has used its ${limits.calls} calls`,
+      remedy: "finish with what you have, or ask for a larger budget",
+    };
   if (limits.cost !== undefined && meter.cost + cost > limits.cost)
     return {
       rule: "callgate/budget-cost",

@@ -22,7 +22,13 @@ import { validate } from "./steps/validate.ts";
  * MUST NOT run anything before its intent is durable. A step before `run` that finds a fault, and any error it did not foresee, is a
  * deny with its reason recorded. Never rejects.
  */
-export async function governCall(gate: Gate, grant: Grant, session: Session, request: CallRequest, exchange: Exchange): Promise<Answer> {
+export async function governCall(
+  gate: Gate,
+  grant: Grant,
+  session: Session,
+  request: CallRequest,
+  exchange: Exchange,
+): Promise<Answer> {
   const life = begin(gate, grant, session, request, exchange);
   try {
     // Faults are values here: each step gives a refusal, or nothing.

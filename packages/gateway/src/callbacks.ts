@@ -10,7 +10,10 @@ export function callbackAllowed(allowed: readonly ManifestCallback[], method: st
 }
 
 /** A client's capabilities cut to what a manifest lets the server use. */
-export function allowedCapabilities(allowed: readonly ManifestCallback[], declared: ClientCapabilities): ClientCapabilities {
+export function allowedCapabilities(
+  allowed: readonly ManifestCallback[],
+  declared: ClientCapabilities,
+): ClientCapabilities {
   return Object.fromEntries(Object.entries(declared).filter(([name]) => callbackAllowed(allowed, name)));
 }
 

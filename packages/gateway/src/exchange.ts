@@ -1,5 +1,5 @@
-import type { Callback } from "./upstream/link.ts";
 import type { ClientCapabilities } from "./upstream/handshake.ts";
+import type { Callback } from "./upstream/link.ts";
 import type { Era, WireError } from "./upstream/message.ts";
 
 /** One request of an agent, as the life of a call sees it, whichever face and era it came through. */

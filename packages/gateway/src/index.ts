@@ -1,4 +1,4 @@
-export { type Approval, ApprovalStore, type ApprovalStatus } from "./approvals.ts";
+export { type Approval, type ApprovalStatus, ApprovalStore } from "./approvals.ts";
 export { audienceOf, Broker } from "./broker.ts";
 export { type Config, configWatchPaths, loadConfig } from "./config/index.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
@@ -7,13 +7,19 @@ export { openSigningKey } from "./identity/keys.ts";
 export { issueToken } from "./identity/token.ts";
 export { IDENTITY } from "./identity.ts";
 export { openLog } from "./log.ts";
-export { watchConfig } from "./reload.ts";
-export { toolFactsOf } from "./registry.ts";
 export { changedFields } from "./pins.ts";
+export { toolFactsOf } from "./registry.ts";
+export { watchConfig } from "./reload.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
 export { printable, printableLines } from "./setup/printable.ts";
-export { draftRegistration, type RegisterMode, type Registration, scopesOf, writeRegistration } from "./setup/register.ts";
+export {
+  draftRegistration,
+  type RegisterMode,
+  type Registration,
+  scopesOf,
+  writeRegistration,
+} from "./setup/register.ts";
+export { type UnwrapReport, unwrapClient } from "./setup/unwrap.ts";
 export type { LeftOut } from "./setup/usable.ts";
-export { unwrapClient, type UnwrapReport } from "./setup/unwrap.ts";
-export { type Launcher, wrapClient, type WrappedEntry, type WrapReport } from "./setup/wrap.ts";
+export { type Launcher, type WrappedEntry, type WrapReport, wrapClient } from "./setup/wrap.ts";

@@ -1,6 +1,10 @@
 import { isObject } from "@callgate/core";
 
-type Segment = { readonly kind: "name"; readonly name: string } | { readonly kind: "index"; readonly index: number } | { readonly kind: "each" } | { readonly kind: "anywhere"; readonly name: string };
+type Segment =
+  | { readonly kind: "name"; readonly name: string }
+  | { readonly kind: "index"; readonly index: number }
+  | { readonly kind: "each" }
+  | { readonly kind: "anywhere"; readonly name: string };
 
 const TOKEN = /\.\.([A-Za-z_][\w-]*)|\.\*|\[\*\]|\.([A-Za-z_][\w-]*)|\[(\d+)\]|\['([^'\\]+)'\]|\["([^"\\]+)"\]/y;
 

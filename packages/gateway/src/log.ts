@@ -16,7 +16,9 @@ const JWT = /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g;
 
 /** A pino logger on stderr: stdout belongs to the protocol on the stdio face. Every line is cleaned of secrets before it is written. */
 export async function openLog(options: LogOptions): Promise<Logger> {
-  const write: (text: string) => void = options.pretty ? await prettyWriter() : (text) => void process.stderr.write(text);
+  const write: (text: string) => void = options.pretty
+    ? await prettyWriter()
+    : (text) => void process.stderr.write(text);
   const texts = options.secrets.map((s) => s.reveal()).filter((t) => t.length >= 4);
   const destination: DestinationStream = {
     write(line) {

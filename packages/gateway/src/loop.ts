@@ -76,7 +76,9 @@ export class LoopTrail {
       if (s.length < need || s[s.length - p]?.key !== key) continue;
       const tail = s.slice(-need);
       if (new Set(tail.slice(0, p).map((t) => t.key)).size < 2) continue;
-      const turns = tail.every((t, i) => t.result !== undefined && t.key === tail[i % p]?.key && t.result === tail[i % p]?.result);
+      const turns = tail.every(
+        (t, i) => t.result !== undefined && t.key === tail[i % p]?.key && t.result === tail[i % p]?.result,
+      );
       if (turns) return p;
     }
     return 0;

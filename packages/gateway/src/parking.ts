@@ -1,6 +1,6 @@
 import { newId } from "@callgate/core";
-import type { Running } from "./upstream/running.ts";
 import { UpstreamFailure } from "./upstream/peer.ts";
+import type { Running } from "./upstream/running.ts";
 
 interface Parked {
   readonly running: Running;

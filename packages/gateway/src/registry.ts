@@ -1,4 +1,13 @@
-import { type Digest, digestOfJson, isObject, type JsonObject, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import {
+  type Digest,
+  digestOfJson,
+  isObject,
+  type JsonObject,
+  messageOf,
+  type Naming,
+  qualifiedName,
+  type ToolFacts,
+} from "@callgate/core";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/pin.ts";
 import type { AccessManifest, Config, ServerConfig, ToolLimits, ToolManifest } from "./config/types.ts";
@@ -41,7 +50,10 @@ type AcceptedDefinition = (server: string, tool: string, digest: Digest) => Tool
 export class Registry {
   #naming: Naming;
   #log: Logger;
-  #byServer = new Map<string, { entries: Map<string, Registered>; quarantined: Map<string, Quarantined>; missing: ToolFacts[] }>();
+  #byServer = new Map<
+    string,
+    { entries: Map<string, Registered>; quarantined: Map<string, Quarantined>; missing: ToolFacts[] }
+  >();
   #all = new Map<string, Registered>();
   /** The last definition that matched its pin, for saying what a drifted one changed. */
   #matched = new Map<string, ToolDefinition>();
@@ -94,7 +106,8 @@ export class Registry {
       if (access) entries.set(`${config.name}/${operation}`, plainEntry(upstream, operation, access));
     }
     const completing = config.manifest.prompts ?? config.manifest.resources;
-    if (completing) entries.set(`${config.name}/completion/complete`, plainEntry(upstream, "completion/complete", completing));
+    if (completing)
+      entries.set(`${config.name}/completion/complete`, plainEntry(upstream, "completion/complete", completing));
     const before = this.#byServer.get(config.name);
     const missing = Object.values(config.manifest.tools).flatMap((tool): ToolFacts[] => {
       const qualified = qualifiedName(this.#naming, config.name, tool.name);
@@ -116,7 +129,12 @@ export class Registry {
     this.#all = new Map([...this.#byServer.values()].flatMap((s) => [...s.entries]));
   }
 
-  #addTools(upstream: Upstream, definitions: readonly ToolDefinition[], entries: Map<string, Registered>, quarantined: Map<string, Quarantined>): void {
+  #addTools(
+    upstream: Upstream,
+    definitions: readonly ToolDefinition[],
+    entries: Map<string, Registered>,
+    quarantined: Map<string, Quarantined>,
+  ): void {
     const config = upstream.config;
     const offered = new Map(definitions.map((d) => [d.name, d]));
     for (const [name, tool] of Object.entries(config.manifest.tools)) {
@@ -126,7 +144,7 @@ export class Registry {
         this.#log.warn({ server: config.name, tool: name }, "the manifest names a tool that the server does not offer");
         continue;
       }
-      const digest = definitionDigest(definition);
+      const digest = digestOfOffered(definition);
       const key = `${config.name}\0${name}`;
       if (digest !== tool.digest) {
         const before = this.#matched.get(key) ?? this.#accepted(config.name, name, tool.digest);
@@ -143,8 +161,15 @@ export class Registry {
       try {
         entries.set(qualified, toolEntry(upstream, qualified, definition, config, name));
       } catch (error) {
-        quarantined.set(qualified, { server: config.name, name, reason: `its schema cannot be compiled: ${messageOf(error)}` });
-        this.#log.warn({ server: config.name, tool: name, err: messageOf(error) }, "tool quarantined: its schema cannot be compiled");
+        quarantined.set(qualified, {
+          server: config.name,
+          name,
+          reason: `its schema cannot be compiled: ${messageOf(error)}`,
+        });
+        this.#log.warn(
+          { server: config.name, tool: name, err: messageOf(error) },
+          "tool quarantined: its schema cannot be compiled",
+        );
       }
     }
   }
@@ -156,7 +181,22 @@ function difference(before: ToolDefinition, now: ToolDefinition): string {
     .join(", ");
 }
 
-function toolEntry(upstream: Upstream, qualified: string, definition: ToolDefinition, config: ServerConfig, name: string): Registered {
+/** A definition that has no canonical form (a lone surrogate, say) fits no pin. */
+function digestOfOffered(definition: ToolDefinition): Digest | undefined {
+  try {
+    return definitionDigest(definition);
+  } catch {
+    return undefined;
+  }
+}
+
+function toolEntry(
+  upstream: Upstream,
+  qualified: string,
+  definition: ToolDefinition,
+  config: ServerConfig,
+  name: string,
+): Registered {
   const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;
   const inputSchema = isObject(definition["inputSchema"]) ? (definition["inputSchema"] as JsonObject) : undefined;
   const outputSchema = isObject(definition["outputSchema"]) ? (definition["outputSchema"] as JsonObject) : undefined;
@@ -196,7 +236,9 @@ function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], acces
 }
 
 function fingerprint(entries: ReadonlyMap<string, Registered>): string {
-  return JSON.stringify([...entries].map(([name, e]) => [name, e.digest, e.listed, e.scopes, e.effects, e.labels, e.limits]));
+  return JSON.stringify(
+    [...entries].map(([name, e]) => [name, e.digest, e.listed, e.scopes, e.effects, e.labels, e.limits]),
+  );
 }
 
 /** What the manifests of a configuration declare, without asking any server: no schemas, so policies are not typed against them. */
@@ -214,10 +256,28 @@ export function toolFactsOf(config: Config): ToolFacts[] {
 
 function declaredFacts(naming: Naming, server: string, tool: ToolManifest): ToolFacts {
   const { name, scopes, effects, labels, digest } = tool;
-  return { server, name, qualified: qualifiedName(naming, server, name), operation: "tools/call", scopes, effects, labels, digest };
+  return {
+    server,
+    name,
+    qualified: qualifiedName(naming, server, name),
+    operation: "tools/call",
+    scopes,
+    effects,
+    labels,
+    digest,
+  };
 }
 
 function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
   const { scopes, effects, labels } = access;
-  return { server, name: operation, qualified: `${server}/${operation}`, operation, scopes, effects, labels, digest: digestOfJson({ operation, scopes, effects, labels }) };
+  return {
+    server,
+    name: operation,
+    qualified: `${server}/${operation}`,
+    operation,
+    scopes,
+    effects,
+    labels,
+    digest: digestOfJson({ operation, scopes, effects, labels }),
+  };
 }

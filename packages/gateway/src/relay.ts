@@ -1,14 +1,14 @@
-import { isObject, messageOf, qualifiedName } from "@callgate/core";
 import type { Grant, Operation } from "@callgate/core";
+import { isObject, messageOf, qualifiedName } from "@callgate/core";
 import { governCall } from "./call.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
 import type { Registered } from "./registry.ts";
+import { ResourceIndex } from "./resource-index.ts";
 import type { Session } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import type { Link } from "./upstream/link.ts";
 import { WIRE_CODES } from "./upstream/message.ts";
-import { ResourceIndex } from "./resource-index.ts";
 
 const MAX_PAGES = 64;
 /** How long a client may keep a list, in milliseconds; a change is announced anyway. */
@@ -45,7 +45,13 @@ export class Relay {
   }
 
   /** Answers a request. Never rejects. */
-  async handle(method: string, params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async handle(
+    method: string,
+    params: Record<string, unknown>,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     try {
       return await this.#route(method, params, grant, session, exchange);
     } catch (error) {
@@ -54,7 +60,13 @@ export class Relay {
     }
   }
 
-  async #route(method: string, params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async #route(
+    method: string,
+    params: Record<string, unknown>,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     switch (method) {
       case "ping":
         return { result: {} };
@@ -91,7 +103,8 @@ export class Relay {
     const principal = { ...grant.principal, scopes: grant.scopes };
     const tools: Readonly<Record<string, unknown>>[] = [];
     for (const entry of this.#gate.registry.all())
-      if (entry.listed && holds(grant, entry) && this.#gate.policies.mayList(principal, entry)) tools.push(entry.listed);
+      if (entry.listed && holds(grant, entry) && this.#gate.policies.mayList(principal, entry))
+        tools.push(entry.listed);
     return tools;
   }
 
@@ -99,18 +112,37 @@ export class Relay {
     const name = params["name"];
     const given = params["arguments"];
     if (typeof name !== "string" || (given !== undefined && !isObject(given)))
-      return { error: { code: WIRE_CODES.invalidParams, message: "`tools/call` needs a `name` and, if any, `arguments` as an object" } };
+      return {
+        error: {
+          code: WIRE_CODES.invalidParams,
+          message: "`tools/call` needs a `name` and, if any, `arguments` as an object",
+        },
+      };
     const args = given ?? {};
     const bare = this.#gate.registry.get(name)?.name ?? name;
-    return governCall(this.#gate, grant, session, { operation: "tools/call", name, args, params: { name: bare, arguments: args } }, exchange);
+    return governCall(
+      this.#gate,
+      grant,
+      session,
+      { operation: "tools/call", name, args, params: { name: bare, arguments: args } },
+      exchange,
+    );
   }
 
-  async #list(method: string, key: string, operation: Operation, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async #list(
+    method: string,
+    key: string,
+    operation: Operation,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     const found: unknown[] = [];
     for (const { entry, items } of await this.#gather(method, key, operation, grant, session, exchange)) {
       for (const item of items) {
         if (!isObject(item)) continue;
-        if (key === "prompts") found.push({ ...item, name: qualifiedName(this.#gate.naming, entry.server, String(item["name"])) });
+        if (key === "prompts")
+          found.push({ ...item, name: qualifiedName(this.#gate.naming, entry.server, String(item["name"])) });
         else found.push(item);
       }
     }
@@ -124,7 +156,8 @@ export class Relay {
       entries.map(async (entry) => {
         try {
           const link = await this.#link(entry, session, exchange);
-          if (!isObject(link.negotiated.capabilities[key === "prompts" ? "prompts" : "resources"])) return { entry, items: [] };
+          if (!isObject(link.negotiated.capabilities[key === "prompts" ? "prompts" : "resources"]))
+            return { entry, items: [] };
           const items = await allPages(link, method, key, entry.upstream.config.timeout);
           if (key === "resources") this.#index.learn(entry.server, items);
           if (key === "resourceTemplates") this.#index.learnTemplates(entry.server, items);
@@ -138,9 +171,16 @@ export class Relay {
     return lists;
   }
 
-  async #resource(operation: "resources/read" | "resources/subscribe", params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async #resource(
+    operation: "resources/read" | "resources/subscribe",
+    params: Record<string, unknown>,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     const uri = params["uri"];
-    if (typeof uri !== "string") return { error: { code: WIRE_CODES.invalidParams, message: `\`${operation}\` needs a \`uri\`` } };
+    if (typeof uri !== "string")
+      return { error: { code: WIRE_CODES.invalidParams, message: `\`${operation}\` needs a \`uri\`` } };
     const server = await this.#serverOf(uri, grant, session, exchange);
     const name = server === undefined ? "/resources/read" : `${server}/${operation}`;
     return governCall(this.#gate, grant, session, { operation, name, args: { uri }, params: { uri } }, exchange);
@@ -158,12 +198,21 @@ export class Relay {
     return this.#index.find(uri, servers);
   }
 
-  async #subscribe(params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async #subscribe(
+    params: Record<string, unknown>,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     const uri = params["uri"];
-    if (typeof uri !== "string") return { error: { code: WIRE_CODES.invalidParams, message: "`resources/subscribe` needs a `uri`" } };
+    if (typeof uri !== "string")
+      return { error: { code: WIRE_CODES.invalidParams, message: "`resources/subscribe` needs a `uri`" } };
     const server = await this.#serverOf(uri, grant, session, exchange);
     const entry = server === undefined ? undefined : this.#gate.registry.get(`${server}/resources/subscribe`);
-    if (!entry) return { error: { code: WIRE_CODES.resourceNotFound, message: `there is no resource \`${uri.slice(0, 200)}\` here` } };
+    if (!entry)
+      return {
+        error: { code: WIRE_CODES.resourceNotFound, message: `there is no resource \`${uri.slice(0, 200)}\` here` },
+      };
     const link = await this.#link(entry, session, exchange);
     if (link.negotiated.era === "legacy") {
       const answer = await this.#resource("resources/subscribe", params, grant, session, exchange);
@@ -183,7 +232,12 @@ export class Relay {
     return governCall(this.#gate, grant, session, { operation: "prompts/get", name, args, params: sent }, exchange);
   }
 
-  async #complete(params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
+  async #complete(
+    params: Record<string, unknown>,
+    grant: Grant,
+    session: Session,
+    exchange: Exchange,
+  ): Promise<Answer> {
     const ref = isObject(params["ref"]) ? params["ref"] : {};
     let server: string | undefined;
     let sentRef: Record<string, unknown> = ref;
@@ -194,7 +248,13 @@ export class Relay {
     } else if (typeof ref["uri"] === "string") server = await this.#serverOf(ref["uri"], grant, session, exchange);
     const { _meta: _m, ...rest } = params;
     const name = server === undefined ? "/completion/complete" : `${server}/completion/complete`;
-    return governCall(this.#gate, grant, session, { operation: "completion/complete", name, args: rest, params: { ...rest, ref: sentRef } }, exchange);
+    return governCall(
+      this.#gate,
+      grant,
+      session,
+      { operation: "completion/complete", name, args: rest, params: { ...rest, ref: sentRef } },
+      exchange,
+    );
   }
 
   /** `server__prompt`, or a bare name with a single server. */
@@ -208,15 +268,23 @@ export class Relay {
 
   /** The level goes to every server that may log to this session; servers of the stateless era are told with each request. */
   async #setLevel(params: Record<string, unknown>, session: Session, exchange: Exchange): Promise<Answer> {
-    const upstreams = new Set([...this.#gate.registry.all()].map((e) => e.upstream).filter((u) => u.config.manifest.logging && u.config.connection !== "shared"));
+    const upstreams = new Set(
+      [...this.#gate.registry.all()]
+        .map((e) => e.upstream)
+        .filter((u) => u.config.manifest.logging && u.config.connection !== "shared"),
+    );
     await Promise.all(
       [...upstreams].map(async (upstream) => {
         try {
           const link = await upstream.link(exchange.era, session.linkKey(upstream.config.connection), session.owner);
           if (link.negotiated.era === "legacy" && isObject(link.negotiated.capabilities["logging"]))
-            await link.request("logging/setLevel", { level: params["level"] }, { timeout: upstream.config.timeout }).reply;
+            await link.request("logging/setLevel", { level: params["level"] }, { timeout: upstream.config.timeout })
+              .reply;
         } catch (error) {
-          this.#gate.log.debug({ server: upstream.name, err: messageOf(error) }, "the log level did not reach a server");
+          this.#gate.log.debug(
+            { server: upstream.name, err: messageOf(error) },
+            "the log level did not reach a server",
+          );
         }
       }),
     );
@@ -226,7 +294,9 @@ export class Relay {
 
   #reachable(operation: Operation, grant: Grant): Registered[] {
     const principal = { ...grant.principal, scopes: grant.scopes };
-    return this.#gate.registry.ofOperation(operation).filter((e) => holds(grant, e) && this.#gate.policies.mayList(principal, e));
+    return this.#gate.registry
+      .ofOperation(operation)
+      .filter((e) => holds(grant, e) && this.#gate.policies.mayList(principal, e));
   }
 
   #link(entry: Registered, session: Session, exchange: Exchange): Promise<Link> {

@@ -49,7 +49,10 @@ async function reload(broker: Broker, log: Logger): Promise<void> {
   try {
     const loaded = await loadConfig(broker.config.file, { data: broker.config.data });
     for (const warning of loaded.warnings) log.warn(formatDiagnostic(warning));
-    if (!loaded.ok) throw new CallgateError("CONFIG_INVALID", "the changed configuration does not load", { diagnostics: loaded.diagnostics });
+    if (!loaded.ok)
+      throw new CallgateError("CONFIG_INVALID", "the changed configuration does not load", {
+        diagnostics: loaded.diagnostics,
+      });
     if (loaded.config.digest === broker.config.digest) return;
     await broker.reload(loaded.config);
   } catch (error) {

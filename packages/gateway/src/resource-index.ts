@@ -17,14 +17,17 @@ export class ResourceIndex {
   }
 
   learnTemplates(server: string, templates: readonly unknown[]): void {
-    const known = templates.flatMap((t) => (isObject(t) && typeof t["uriTemplate"] === "string" ? [templateOf(t["uriTemplate"])] : []));
+    const known = templates.flatMap((t) =>
+      isObject(t) && typeof t["uriTemplate"] === "string" ? [templateOf(t["uriTemplate"])] : [],
+    );
     this.#templates.set(server, known);
   }
 
   find(uri: string, among: ReadonlySet<string>): string | undefined {
     const exact = this.#uris.get(uri);
     if (exact !== undefined && among.has(exact)) return exact;
-    for (const [server, templates] of this.#templates) if (among.has(server) && templates.some((t) => t.text === uri || fits(t, uri))) return server;
+    for (const [server, templates] of this.#templates)
+      if (among.has(server) && templates.some((t) => t.text === uri || fits(t, uri))) return server;
     return undefined;
   }
 }
@@ -38,10 +41,16 @@ interface Template {
 /** The fixed ends of an RFC 6570 template. No pattern is built from what a server sent. */
 function templateOf(text: string): Template {
   const open = text.indexOf("{");
-  return open < 0 ? { text, head: text, tail: "" } : { text, head: text.slice(0, open), tail: text.slice(text.lastIndexOf("}") + 1) };
+  return open < 0
+    ? { text, head: text, tail: "" }
+    : { text, head: text.slice(0, open), tail: text.slice(text.lastIndexOf("}") + 1) };
 }
 
 /** True for every expansion of the template, and for more: the server has the last word. */
 function fits(template: Template, uri: string): boolean {
-  return uri.length >= template.head.length + template.tail.length && uri.startsWith(template.head) && uri.endsWith(template.tail);
+  return (
+    uri.length >= template.head.length + template.tail.length &&
+    uri.startsWith(template.head) &&
+    uri.endsWith(template.tail)
+  );
 }

@@ -38,7 +38,9 @@ export class StateSeal {
   }
 
   seal(state: RoundState, binding: Binding): string {
-    const body = Buffer.from(JSON.stringify({ s: state, exp: Date.now() + this.#ttlMs, n: newId("st") })).toString("base64url");
+    const body = Buffer.from(JSON.stringify({ s: state, exp: Date.now() + this.#ttlMs, n: newId("st") })).toString(
+      "base64url",
+    );
     return `${body}.${this.#mac(body, binding).toString("base64url")}`;
   }
 
@@ -68,6 +70,11 @@ export class StateSeal {
   }
 
   #mac(body: string, binding: Binding): Buffer {
-    return createHmac("sha256", this.#key).update("callgate/request-state/1\0").update(canonicalJson({ ...binding, user: binding.user ?? null })).update("\0").update(body).digest();
+    return createHmac("sha256", this.#key)
+      .update("callgate/request-state/1\0")
+      .update(canonicalJson({ ...binding, user: binding.user ?? null }))
+      .update("\0")
+      .update(body)
+      .digest();
   }
 }

@@ -22,7 +22,11 @@ export class Subscriptions {
 
   /** Subscribes at a server of the stateless era: a stream that stays open. */
   listen(session: Session, uri: string, entry: Registered, link: Link): void {
-    const stream = link.request("subscriptions/listen", { notifications: { resourceSubscriptions: [uri] } }, { timeout: 0 });
+    const stream = link.request(
+      "subscriptions/listen",
+      { notifications: { resourceSubscriptions: [uri] } },
+      { timeout: 0 },
+    );
     stream.reply.catch(() => this.#bySession.get(session)?.delete(uri));
     this.#of(session).set(uri, { entry, link, stream });
   }
@@ -35,7 +39,8 @@ export class Subscriptions {
   updated(server: string, params: Record<string, unknown> | undefined): void {
     const uri = String(params?.["uri"]);
     for (const [session, watched] of this.#bySession)
-      if (watched.get(uri)?.entry.server === server) session.owner.onNotification("notifications/resources/updated", params);
+      if (watched.get(uri)?.entry.server === server)
+        session.owner.onNotification("notifications/resources/updated", params);
   }
 
   async drop(session: Session, uri: string): Promise<void> {
@@ -46,7 +51,10 @@ export class Subscriptions {
     if (stream) return stream.cancel(new UpstreamFailure("cancelled", "unsubscribed"));
     // On a shared link somebody else may still watch.
     const others = [...this.#bySession.values()].some((w) => w.get(uri)?.link === link);
-    if (!others && !link.closed) await link.request("resources/unsubscribe", { uri }, { timeout: entry.upstream.config.timeout }).reply.catch(() => {});
+    if (!others && !link.closed)
+      await link
+        .request("resources/unsubscribe", { uri }, { timeout: entry.upstream.config.timeout })
+        .reply.catch(() => {});
   }
 
   async end(session: Session): Promise<void> {

@@ -43,16 +43,24 @@ function withFormats<T extends Ajv>(ajv: T): T {
 }
 
 /** The ceilings on the size of arguments, checked before any schema. `text` is their JSON. */
-export function checkLimits(args: unknown, text: string, limits: MessageLimits, argumentBytes: number | undefined): string | undefined {
+export function checkLimits(
+  args: unknown,
+  text: string,
+  limits: MessageLimits,
+  argumentBytes: number | undefined,
+): string | undefined {
   const bytes = Math.min(limits.argumentBytes, argumentBytes ?? Number.POSITIVE_INFINITY);
-  if (text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes)) return `the arguments are over ${bytes} bytes`;
-  if (text.length * 3 > limits.stringBytes && hasLongString(args, limits.stringBytes)) return `a string in the arguments is over ${limits.stringBytes} bytes`;
+  if (text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes))
+    return `the arguments are over ${bytes} bytes`;
+  if (text.length * 3 > limits.stringBytes && hasLongString(args, limits.stringBytes))
+    return `a string in the arguments is over ${limits.stringBytes} bytes`;
   return undefined;
 }
 
 function hasLongString(value: unknown, limit: number): boolean {
   if (typeof value === "string") return Buffer.byteLength(value) > limit;
   if (Array.isArray(value)) return value.some((v) => hasLongString(v, limit));
-  if (isObject(value)) return Object.entries(value).some(([k, v]) => hasLongString(k, limit) || hasLongString(v, limit));
+  if (isObject(value))
+    return Object.entries(value).some(([k, v]) => hasLongString(k, limit) || hasLongString(v, limit));
   return false;
 }

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
 import { formatDiagnostic } from "@callgate/core";
-import { type Config, loadConfig, type LoadOptions } from "../src/config/index.ts";
+import { onTestFinished } from "vitest";
+import { type Config, type LoadOptions, loadConfig } from "../src/config/index.ts";
 
 /** A folder with these files, removed after the test. */
 export async function folder(files: Readonly<Record<string, string>>): Promise<string> {

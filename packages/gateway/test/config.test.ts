@@ -4,8 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../src/config/index.ts";
-import { folder } from "./config-folder.ts";
 import { parseCases, run } from "./config-cases.ts";
+import { folder } from "./config-folder.ts";
 
 const cases = parseCases(readFileSync(join(import.meta.dirname, "config-cases.txt"), "utf8"));
 const base = cases.find((c) => c.name === "base");

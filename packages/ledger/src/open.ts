@@ -14,7 +14,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
   const data: WriterData = { folder: options.folder, sync: options.sync ?? "full" };
   const worker = new Worker(writer, {
-    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 }, workerData: data, name: "callgate-ledger" });
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+    workerData: data,
+    name: "callgate-ledger",
+  });
   const { log, head, orphans } = await opened(worker);
 
   const boot = newId("boot");

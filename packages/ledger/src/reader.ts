@@ -3,8 +3,8 @@ import { CallgateError, type LedgerRecord } from "@callgate/core";
 import Database from "better-sqlite3";
 import { parseFilter } from "./filter.ts";
 import type { LedgerReader } from "./port.ts";
-import { selectLeaves } from "./select.ts";
 import { FORMAT, readMeta } from "./schema.ts";
+import { selectLeaves } from "./select.ts";
 import { ledgerPath } from "./store.ts";
 import { verifyLedger } from "./verify.ts";
 

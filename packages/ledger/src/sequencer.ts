@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { CallgateError, messageOf, type RecordDraft } from "@callgate/core";
 import { Batch } from "./batch.ts";
-import { buildLeaf, runMembers, type RunMembers } from "./leaf.ts";
+import { buildLeaf, type RunMembers, runMembers } from "./leaf.ts";
 import type { Ledger } from "./port.ts";
 import type { Head } from "./store.ts";
 import type { FromWriter, ToWriter } from "./writer.ts";

@@ -1,8 +1,8 @@
+import { hash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CallgateError, newId } from "@callgate/core";
 import Database from "better-sqlite3";
-import { hash } from "node:crypto";
 import { NO_LEAF } from "./leaf.ts";
 import { createSchema, FORMAT, readMeta, schemaProblems } from "./schema.ts";
 

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CallgateError, messageOf } from "@callgate/core";
 import { type BatchMessage, TEXT_WIDTH } from "./batch.ts";
-import { openStore, type Head, type Store } from "./store.ts";
+import { type Head, openStore, type Store } from "./store.ts";
 
 /** What the writer's thread is started with. */
 export interface WriterData {

@@ -27,7 +27,10 @@ export interface Path {
 }
 
 const ANSWERS: Readonly<Record<string, object>> = {
-  "elicitation/create": { action: "accept", content: { approve: true, ok: true, name: "Ada", color: "blue", username: "ada", email: "ada@example.com" } },
+  "elicitation/create": {
+    action: "accept",
+    content: { approve: true, ok: true, name: "Ada", color: "blue", username: "ada", email: "ada@example.com" },
+  },
   "sampling/createMessage": { role: "assistant", model: "m", content: { type: "text", text: "Paris, naturally ✓" } },
   "roots/list": { roots: [{ uri: "file:///work", name: "work" }] },
 };
@@ -64,7 +67,11 @@ function inRounds(post: Post, close: () => Promise<void>): Path {
 /** Stateless, over HTTP. A `clientInfo` with a `websiteUrl` means nothing to the broker, but the short way leaves it to the SDK. */
 export function modernHttp(url: string, token: string, sdk: boolean): Path {
   const post: Post = async (id, params, { capabilities = CAPABILITIES, meta = {} }) => {
-    const request = modernRequest(id, "tools/call", params, { capabilities, meta, ...(sdk && { clientInfo: { websiteUrl: "https://example.com" } }) });
+    const request = modernRequest(id, "tools/call", params, {
+      capabilities,
+      meta,
+      ...(sdk && { clientInfo: { websiteUrl: "https://example.com" } }),
+    });
     const { messages } = await send(url, headersFor(token, request.headers), request.body);
     return messages;
   };
@@ -73,7 +80,9 @@ export function modernHttp(url: string, token: string, sdk: boolean): Path {
 
 /** Stateless, over stdio: all of it through the SDK. */
 export async function modernStdio(config: string): Promise<Path> {
-  const line = await open(new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" }));
+  const line = await open(
+    new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" }),
+  );
   const post: Post = (id, params, { capabilities = CAPABILITIES, meta = {} }) =>
     line.ask(id, modernRequest(id, "tools/call", params, { capabilities, meta }).body);
   return inRounds(post, line.close);
@@ -81,23 +90,40 @@ export async function modernStdio(config: string): Promise<Path> {
 
 /** In a session over HTTP, where `tools/call` takes the short way. */
 export async function legacyHttp(url: string, token: string): Promise<Path> {
-  return inSession(await open(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } })));
+  return inSession(
+    await open(
+      new StreamableHTTPClientTransport(new URL(url), {
+        requestInit: { headers: { authorization: `Bearer ${token}` } },
+      }),
+    ),
+  );
 }
 
 /** In a session over stdio: all of it through the SDK. */
 export async function legacyStdio(config: string): Promise<Path> {
-  return inSession(await open(new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" })));
+  return inSession(
+    await open(new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" })),
+  );
 }
 
 async function inSession(line: Line): Promise<Path> {
-  const params = { protocolVersion: LEGACY_VERSION, capabilities: CAPABILITIES, clientInfo: { name: "callgate-test", version: "1.0.0" } };
+  const params = {
+    protocolVersion: LEGACY_VERSION,
+    capabilities: CAPABILITIES,
+    clientInfo: { name: "callgate-test", version: "1.0.0" },
+  };
   await line.ask(1, { jsonrpc: "2.0", id: 1, method: "initialize", params });
   await line.tell({ jsonrpc: "2.0", method: "notifications/initialized" });
   let id = 1;
   return {
     close: line.close,
     async run({ tool, args = {}, meta }) {
-      const request = { jsonrpc: "2.0", id: ++id, method: "tools/call", params: { name: tool, arguments: args, ...(meta && { _meta: meta }) } };
+      const request = {
+        jsonrpc: "2.0",
+        id: ++id,
+        method: "tools/call",
+        params: { name: tool, arguments: args, ...(meta && { _meta: meta }) },
+      };
       return [await line.ask(id, request)];
     },
   };
@@ -118,7 +144,8 @@ async function open(transport: StreamableHTTPClientTransport | StdioClientTransp
     const one = message as WireMessage;
     came.push(one);
     const answer = one.method === undefined ? undefined : ANSWERS[one.method];
-    if (answer && one.id !== undefined) void line.send({ jsonrpc: "2.0", id: one.id as number, result: answer as never });
+    if (answer && one.id !== undefined)
+      void line.send({ jsonrpc: "2.0", id: one.id as number, result: answer as never });
   };
   await line.start();
   return {

@@ -24,7 +24,7 @@ export interface Run {
   readonly attackSucceeded: boolean;
 }
 
-export interface DojoTool {
+interface DojoTool {
   readonly name: string;
   readonly description: string;
   readonly args_schema: JsonObject;
@@ -72,7 +72,10 @@ export function readRuns(folder: string): Run[] {
     .sort()
     .flatMap((file) => {
       const kind = file.startsWith("combos") ? "combination" : file.startsWith("benign") ? "benign" : "attacked";
-      const lines = gunzipSync(readFileSync(join(folder, file))).toString("utf8").trim().split("\n");
+      const lines = gunzipSync(readFileSync(join(folder, file)))
+        .toString("utf8")
+        .trim()
+        .split("\n");
       return lines.map((line): Run => {
         const row = JSON.parse(line) as Row;
         return {
@@ -96,7 +99,8 @@ function callsOf(calls: unknown): RunCall[] {
       tool: String(call["tool"]),
       args: (call["args"] ?? {}) as JsonObject,
       result: call["result"] ?? "",
-      for: whose === "injection" || whose === "attack_sink" ? "attack" : whose === "attack_read?" ? "attack-read" : "user",
+      for:
+        whose === "injection" || whose === "attack_sink" ? "attack" : whose === "attack_read?" ? "attack-read" : "user",
     };
   });
 }

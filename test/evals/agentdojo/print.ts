@@ -24,14 +24,25 @@ export function printScores(all: readonly { readonly label: string; readonly sco
       const shares = scores.map((score) => score[key as keyof typeof SHARES]);
       row(name, [...shares.map(text), text(sumOf(shares))]);
     }
-    row("    calls asked in user tasks", scores.map((score) => String(score.askedCalls)));
-    row("(e) policy lines for the suite", scores.map((score) => String(score.ownLines)));
-    row("    lines of the packs, shared", scores.map((score) => String(score.packLines)));
+    row(
+      "    calls asked in user tasks",
+      scores.map((score) => String(score.askedCalls)),
+    );
+    row(
+      "(e) policy lines for the suite",
+      scores.map((score) => String(score.ownLines)),
+    );
+    row(
+      "    lines of the packs, shared",
+      scores.map((score) => String(score.packLines)),
+    );
   }
-  console.log("\nThe replay is open-loop. (b) leaves out attacks that need no call; reads that only prepare are not counted as executed.");
+  console.log(
+    "\nThe replay is open-loop. (b) leaves out attacks that need no call; reads that only prepare are not counted as executed.",
+  );
 }
 
-export function sumOf(shares: readonly Share[]): Share {
+function sumOf(shares: readonly Share[]): Share {
   return { hit: shares.reduce((sum, s) => sum + s.hit, 0), of: shares.reduce((sum, s) => sum + s.of, 0) };
 }
 

@@ -21,13 +21,16 @@ export function renamed(suites: readonly Suite[], runs: readonly Run[]): { suite
   }
   const everything = JSON.stringify([suites, runs]);
   for (const [, field = ""] of everything.matchAll(/(?:\\n|"|^)\s*(?:- )?(\w+):[ \\]/g)) kept.add(field.toLowerCase());
-  for (const [address] of everything.matchAll(ADDRESS)) for (const word of wordsIn(address)) names.add(word.toLowerCase());
+  for (const [address] of everything.matchAll(ADDRESS))
+    for (const word of wordsIn(address)) names.add(word.toLowerCase());
   for (const word of [...names]) if (word.length < 3 || kept.has(word)) names.delete(word);
 
   const text = (value: string): string =>
     value
       .replace(ACCOUNT, digits)
-      .replace(/[A-Za-z]+/g, (word) => (names.has(word.toLowerCase()) ? cased(word, pseudonym(word.toLowerCase())) : word));
+      .replace(/[A-Za-z]+/g, (word) =>
+        names.has(word.toLowerCase()) ? cased(word, pseudonym(word.toLowerCase())) : word,
+      );
   const deep = (value: unknown, keys: boolean): unknown => {
     if (typeof value === "string") return text(value);
     if (Array.isArray(value)) return value.map((item) => deep(item, keys));

@@ -1,28 +1,44 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  digestOfJson,
-  formatDiagnostic,
   type ArgumentRole,
   type Decision,
+  digestOfJson,
+  formatDiagnostic,
   type JsonObject,
   type Label,
   type ToolEffect,
   type ToolFacts,
 } from "@callgate/core";
-import { draftFlow, loadPolicies, SessionFlow, type FlowDraft, type PolicySet, type PolicySource } from "@callgate/policy";
+import {
+  draftFlow,
+  type FlowDraft,
+  loadPolicies,
+  type PolicySet,
+  type PolicySource,
+  SessionFlow,
+} from "@callgate/policy";
 import { parse } from "yaml";
-import { directoryOf } from "./directory.ts";
 import type { RunCall, Suite } from "./data.ts";
+import { directoryOf } from "./directory.ts";
 
 const PACKS = join(import.meta.dirname, "../../../policies");
 /** Packs that need settings of the place they are used in (hours, paths, ceilings) are not generic. */
-export const GENERIC = ["base", "grounded-destinations", "destructive-asks", "lethal-trifecta", "secrets-out"];
+const GENERIC = ["base", "grounded-destinations", "destructive-asks", "lethal-trifecta", "secrets-out"];
 
 /** What a suite's own file may say: other drafts for single tools, and more policies. */
 interface SuiteFile {
   readonly tools?: Readonly<Record<string, Partial<FlowDraft>>>;
   readonly policies?: readonly JsonObject[];
+}
+
+function fileOf(suite: Suite): string {
+  return join(import.meta.dirname, `${suite.name}.yaml`);
+}
+
+/** Whether a suite has settings of its own. */
+export function hasOwnFile(suite: Suite): boolean {
+  return existsSync(fileOf(suite));
 }
 
 /** The tools, policies and trusted data under which a suite is replayed. */
@@ -33,12 +49,11 @@ export class Setup {
   readonly ownLines: number;
   readonly packLines: number;
   readonly #tools = new Map<string, { readonly facts: ToolFacts; readonly draft: FlowDraft }>();
-  readonly #directory: unknown;
+  readonly #directory: readonly string[];
 
   constructor(suite: Suite, own: boolean) {
     this.suite = suite;
-    const file = join(import.meta.dirname, `${suite.name}.yaml`);
-    const text = own && existsSync(file) ? readFileSync(file, "utf8") : "";
+    const text = own && hasOwnFile(suite) ? readFileSync(fileOf(suite), "utf8") : "";
     const settings = (text === "" ? {} : (parse(text) as SuiteFile | null)) ?? {};
     for (const tool of suite.tools) {
       const guess = draftFlow({ name: tool.name, description: tool.description, inputSchema: tool.args_schema });
@@ -51,8 +66,12 @@ export class Setup {
       .map((name) => ({ file: `policies/${name}`, text: readFileSync(join(PACKS, name), "utf8") }));
     this.packLines = sources.reduce((sum, source) => sum + linesOf(source.text), 0);
     this.ownLines = linesOf(text);
-    if (settings.policies) sources.push({ file: `${suite.name}.yaml`, text: JSON.stringify({ policies: settings.policies }) });
-    const loaded = loadPolicies(sources, [...this.#tools.values()].map((tool) => tool.facts));
+    if (settings.policies)
+      sources.push({ file: `${suite.name}.yaml`, text: JSON.stringify({ policies: settings.policies }) });
+    const loaded = loadPolicies(
+      sources,
+      [...this.#tools.values()].map((tool) => tool.facts),
+    );
     if (!loaded.ok) throw new Error(loaded.diagnostics.map(formatDiagnostic).join("\n"));
     this.policies = loaded.set;
     this.#directory = directoryOf(suite.state);
@@ -71,10 +90,6 @@ export class Setup {
     if (known) return known;
     const draft: FlowDraft = { effects: [], labels: ["untrusted"], result: { untrusted: "all" }, arguments: {} };
     return { draft, facts: toolFacts(this.suite.name, name, draft, { type: "object" }) };
-  }
-
-  describe(): readonly { readonly name: string; readonly draft: FlowDraft }[] {
-    return [...this.#tools].map(([name, { draft }]) => ({ name, draft }));
   }
 }
 
@@ -111,7 +126,10 @@ export class Replay {
   /** The call ran: the agent sees its result. */
   observe(call: RunCall): void {
     const { facts, draft } = this.#setup.tool(call.tool);
-    this.#flow.observe({ tool: facts.qualified, labels: facts.labels, flow: draft.result, args: call.args }, call.result);
+    this.#flow.observe(
+      { tool: facts.qualified, labels: facts.labels, flow: draft.result, args: call.args },
+      call.result,
+    );
   }
 }
 
@@ -134,4 +152,3 @@ function toolFacts(server: string, name: string, draft: FlowDraft, schema: JsonO
 function linesOf(text: string): number {
   return text.split("\n").filter((line) => line.trim() !== "" && !line.trim().startsWith("#")).length;
 }
-

@@ -13,9 +13,13 @@ export function checkCommand(): Command {
       const config = await configOf(options);
       const loaded = loadPolicies(config.policies, toolFactsOf(config));
       if (!loaded.ok)
-        throw new CallgateError("POLICY_INVALID", `${loaded.diagnostics.length} ${loaded.diagnostics.length === 1 ? "problem" : "problems"} in the policies`, {
-          diagnostics: loaded.diagnostics,
-        });
+        throw new CallgateError(
+          "POLICY_INVALID",
+          `${loaded.diagnostics.length} ${loaded.diagnostics.length === 1 ? "problem" : "problems"} in the policies`,
+          {
+            diagnostics: loaded.diagnostics,
+          },
+        );
       const servers = Object.values(config.servers);
       const counts = {
         servers: servers.length,
@@ -24,6 +28,11 @@ export function checkCommand(): Command {
         agents: Object.keys(config.agents).length,
       };
       if (options.json) console.log(JSON.stringify({ ok: true, ...counts, digest: config.digest }));
-      else console.log(`ok: ${Object.entries(counts).map(([what, n]) => `${n} ${what}`).join(", ")}`);
+      else
+        console.log(
+          `ok: ${Object.entries(counts)
+            .map(([what, n]) => `${n} ${what}`)
+            .join(", ")}`,
+        );
     });
 }

@@ -42,14 +42,24 @@ async function tell(file: string, data: string): Promise<void> {
   let session = "";
   try {
     const agent = config.agents["example"];
-    if (!agent) throw new CallgateError("CONFIG_INVALID", "the demo needs the agent `example`", { help: "run it with the example configuration" });
+    if (!agent)
+      throw new CallgateError("CONFIG_INVALID", "the demo needs the agent `example`", {
+        help: "run it with the example configuration",
+      });
     const token = await issueToken(await openSigningKey(data), { agent, ttl: 300, audience: audienceOf(config) });
     const client = new Client({ name: "demo-agent", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
-    await client.connect(new StreamableHTTPClientTransport(new URL(running.face.url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(running.face.url), {
+        requestInit: { headers: { authorization: `Bearer ${token}` } },
+      }),
+    );
     console.log(`The agent \`${agent.name}\` connects to ${running.face.url}.\n`);
 
     const { tools } = await client.listTools();
-    say("It asks for its tools", `${tools.length} tools; what needs a scope it lacks, such as files__move_file, is not among them`);
+    say(
+      "It asks for its tools",
+      `${tools.length} tools; what needs a scope it lacks, such as files__move_file, is not among them`,
+    );
     expect(!tools.some((t) => t.name === "files__move_file"), "files__move_file should not be listed");
 
     const read = await call(client, "files__read_text_file", { path: "README.txt" });
@@ -92,7 +102,9 @@ async function tell(file: string, data: string): Promise<void> {
   const reader = openReader(data);
   try {
     console.log("\nThe ledger tells the same story:\n");
-    console.log(renderTimeline(reader.query({ session, order: "asc", limit: 1000 }), (seq) => reader.show(seq)?.payloads ?? {}));
+    console.log(
+      renderTimeline(reader.query({ session, order: "asc", limit: 1000 }), (seq) => reader.show(seq)?.payloads ?? {}),
+    );
     const verified = reader.verify();
     console.log(`\n${verified.ok ? "verified" : "TAMPERED"}: ${verified.records} records, head ${verified.head}`);
     expect(verified.ok, "the ledger should verify");

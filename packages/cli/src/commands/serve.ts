@@ -1,4 +1,12 @@
-import { Broker, type Config, type HttpFace, openHttpFace, openLog, serveStdioFace, watchConfig } from "@callgate/gateway";
+import {
+  Broker,
+  type Config,
+  type HttpFace,
+  openHttpFace,
+  openLog,
+  serveStdioFace,
+  watchConfig,
+} from "@callgate/gateway";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 
@@ -11,7 +19,11 @@ export interface Running {
 
 /** Opens a broker and its HTTP face, and reloads it when its configuration changes. */
 export async function openRunning(config: Config): Promise<Running> {
-  const log = await openLog({ level: config.log.level, pretty: process.stderr.isTTY === true, secrets: config.secrets });
+  const log = await openLog({
+    level: config.log.level,
+    pretty: process.stderr.isTTY === true,
+    secrets: config.secrets,
+  });
   const broker = await Broker.open(config, log);
   try {
     const face = await openHttpFace(broker, log);

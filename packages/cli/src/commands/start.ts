@@ -18,19 +18,25 @@ export function startCommand(): Command {
     .action(async (options: { config?: string; data?: string; port?: string; ttl: string }) => {
       const file = startConfig(options.config);
       const loaded = await configOf({ config: file, ...(options.data !== undefined && { data: options.data }) });
-      const config = options.port === undefined ? loaded : { ...loaded, http: { ...loaded.http, port: portOf(options.port) } };
+      const config =
+        options.port === undefined ? loaded : { ...loaded, http: { ...loaded.http, port: portOf(options.port) } };
       const began = performance.now();
       const stop = stopped();
       const running = await openRunning(config);
       const agent = Object.values(config.agents)[0];
       const ttl = secondsOf(options.ttl);
-      const token = agent && (await issueToken(await openSigningKey(config.data), { agent, ttl, audience: audienceOf(config) }));
+      const token =
+        agent && (await issueToken(await openSigningKey(config.data), { agent, ttl, audience: audienceOf(config) }));
       const tools = [...running.broker.gate.registry.all()].filter((t) => t.listed).length;
-      console.log(`\ncallgate is running (${tools} tools, started in ${((performance.now() - began) / 1000).toFixed(1)} s)\n`);
+      console.log(
+        `\ncallgate is running (${tools} tools, started in ${((performance.now() - began) / 1000).toFixed(1)} s)\n`,
+      );
       console.log(`  MCP URL   ${running.face.url}`);
       if (agent) console.log(`  agent     ${agent.name} (scopes: ${agent.scopes.join(" ")})`);
       if (token) console.log(`  token     good for ${options.ttl}:\n${token}\n`);
-      if (token && file !== options.config) for (const line of tries(running.face.url, token, relative(process.cwd(), config.file) || config.file)) console.log(line);
+      if (token && file !== options.config)
+        for (const line of tries(running.face.url, token, relative(process.cwd(), config.file) || config.file))
+          console.log(line);
       console.log("Ctrl-C stops it.\n");
       await stop;
       console.log("stopping");
@@ -41,7 +47,8 @@ export function startCommand(): Command {
 
 function portOf(text: string): number {
   const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new CallgateError("BAD_ARGUMENT", `\`${text}\` is not a port`, { help: "write a number from 0 to 65535" });
+  if (!/^\d{1,5}$/.test(text) || port > 65_535)
+    throw new CallgateError("BAD_ARGUMENT", `\`${text}\` is not a port`, { help: "write a number from 0 to 65535" });
   return port;
 }
 

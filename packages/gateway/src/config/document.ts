@@ -2,7 +2,7 @@ import { type Diagnostic, isObject } from "@callgate/core";
 import type * as z from "zod";
 import type { Findings } from "./findings.ts";
 import { inputSchema, problemsOf, type SchemaNode } from "./problems.ts";
-import { parseSource, type Path, type Source } from "./source.ts";
+import { type Path, parseSource, type Source } from "./source.ts";
 import { nearest } from "./suggest.ts";
 
 /** A format: the schema of what is written, compiled once. */

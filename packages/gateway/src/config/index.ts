@@ -1,6 +1,8 @@
+export { draftManifest, draftTool, type ManifestDraft, type Offer, type ToolDraft, writeManifest } from "./draft.ts";
 export { childEnv, SAFE_ENV } from "./environment.ts";
-export { configWatchPaths, loadConfig, type LoadOptions, type LoadResult } from "./load.ts";
+export { configWatchPaths, type LoadOptions, type LoadResult, loadConfig } from "./load.ts";
 export { isLoopback } from "./network.ts";
+export { acceptPins, type Definition, definitionDigest } from "./pin.ts";
 export { revealAll, Secret, type Setting } from "./secret.ts";
 export type {
   AccessManifest,
@@ -26,5 +28,3 @@ export type {
   ToolLimits,
   ToolManifest,
 } from "./types.ts";
-export { draftManifest, draftTool, type ManifestDraft, type Offer, type ToolDraft, writeManifest } from "./draft.ts";
-export { acceptPins, type Definition, definitionDigest } from "./pin.ts";

@@ -7,10 +7,10 @@ import { definedOnly, emptyManifest, type LoadedManifest, loadManifest } from ".
 import { checkNames } from "./names.ts";
 import type { Place } from "./placeholder.ts";
 import { findPolicies } from "./policies.ts";
-import { configSchema, type ConfigInput } from "./schema.ts";
+import { type ConfigInput, configSchema } from "./schema.ts";
 import { Secret } from "./secret.ts";
 import { resolveServer } from "./servers.ts";
-import { readText, shownName, type Path, type Source } from "./source.ts";
+import { type Path, readText, type Source, shownName } from "./source.ts";
 import type { BudgetConfig, BudgetRule, Config, ServerConfig } from "./types.ts";
 
 export interface LoadOptions {

@@ -1,7 +1,7 @@
-import { isObject, type Digest, type Span } from "@callgate/core";
-import { format, parseDocumentOf, type Parsed } from "./document.ts";
+import { type Digest, isObject, type Span } from "@callgate/core";
+import { format, type Parsed, parseDocumentOf } from "./document.ts";
 import type { Findings } from "./findings.ts";
-import { manifestSchema, type ManifestInput } from "./manifest-schema.ts";
+import { type ManifestInput, manifestSchema } from "./manifest-schema.ts";
 import { readText, shownName } from "./source.ts";
 import { didYouMean } from "./suggest.ts";
 import type { AccessManifest, Manifest, ToolManifest } from "./types.ts";

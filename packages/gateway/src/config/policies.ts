@@ -2,7 +2,7 @@ import { glob, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { PolicySource } from "@callgate/policy";
 import type { Findings } from "./findings.ts";
-import { readText, shownName, type Source } from "./source.ts";
+import { readText, type Source, shownName } from "./source.ts";
 
 export interface FoundPolicies {
   readonly policies: readonly PolicySource[];

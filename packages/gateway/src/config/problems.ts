@@ -1,4 +1,4 @@
-import { isObject, type Diagnostic } from "@callgate/core";
+import { type Diagnostic, isObject } from "@callgate/core";
 import * as z from "zod";
 import type { Path, Source } from "./source.ts";
 import { nearest, quoteList } from "./suggest.ts";

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isObject, type Span } from "@callgate/core";
 import { isLoopback } from "./network.ts";
-import { expand, type Allowed, type Place } from "./placeholder.ts";
+import { type Allowed, expand, type Place } from "./placeholder.ts";
 import type { ServerInput } from "./schema.ts";
 import { Secret, type Setting } from "./secret.ts";
 import type { Source } from "./source.ts";

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { relative, isAbsolute } from "node:path";
+import { isAbsolute, relative } from "node:path";
 import type { Diagnostic, Span } from "@callgate/core";
+import type { Document, Pair, YAMLError } from "yaml";
 import {
   isAlias,
   isCollection,
@@ -13,7 +14,6 @@ import {
   parseDocument,
   visit,
 } from "yaml";
-import type { Document, Pair, YAMLError } from "yaml";
 
 /** A path inside a document: keys and indexes. */
 export type Path = readonly PropertyKey[];

@@ -43,7 +43,9 @@ export async function openStateKey(folder: string): Promise<Buffer> {
   const text = await readOrMake(folder, file, async () => `${randomBytes(32).toString("base64url")}\n`);
   const key = Buffer.from(text.trim(), "base64url");
   if (key.length !== 32)
-    throw new CallgateError("KEY_INVALID", `\`${file}\` does not hold 32 bytes`, { help: "remove it to have a new one made" });
+    throw new CallgateError("KEY_INVALID", `\`${file}\` does not hold 32 bytes`, {
+      help: "remove it to have a new one made",
+    });
   return key;
 }
 

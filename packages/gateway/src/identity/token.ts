@@ -21,12 +21,18 @@ export interface TokenRequest {
 /** Signs a short-lived bearer token (JWT, EdDSA). Throws `TOKEN_REQUEST_INVALID`. */
 export async function issueToken(key: SigningKey, request: TokenRequest): Promise<string> {
   if (!Number.isInteger(request.ttl) || request.ttl < 1 || request.ttl > 86_400)
-    throw new CallgateError("TOKEN_REQUEST_INVALID", "a token lives from 1 second to 24 hours", { help: "give `--ttl` as `15m` or `8h`" });
+    throw new CallgateError("TOKEN_REQUEST_INVALID", "a token lives from 1 second to 24 hours", {
+      help: "give `--ttl` as `15m` or `8h`",
+    });
   for (const scope of request.scopes ?? [])
     if (!request.agent.scopes.includes(scope))
-      throw new CallgateError("TOKEN_REQUEST_INVALID", `agent \`${request.agent.name}\` does not have the scope \`${scope}\``, {
-        help: `its scopes are: ${request.agent.scopes.join(" ") || "none"}`,
-      });
+      throw new CallgateError(
+        "TOKEN_REQUEST_INVALID",
+        `agent \`${request.agent.name}\` does not have the scope \`${scope}\``,
+        {
+          help: `its scopes are: ${request.agent.scopes.join(" ") || "none"}`,
+        },
+      );
   const now = Math.floor(Date.now() / 1000);
   const scope = (request.scopes ?? request.agent.scopes).join(" ");
   return await new SignJWT({ scope, ...(request.user !== undefined && { act_for: request.user }) })
@@ -92,9 +98,12 @@ export class TokenVerifier {
         typ: "at+jwt",
         requiredClaims: ["sub", "exp", "iat", "jti"],
       });
-      const agent = Object.hasOwn(this.#agents, payload.sub as string) ? this.#agents[payload.sub as string] : undefined;
+      const agent = Object.hasOwn(this.#agents, payload.sub as string)
+        ? this.#agents[payload.sub as string]
+        : undefined;
       if (!agent) return { error: "invalid_token", message: "the token's agent is not in the configuration" };
-      const asked = typeof payload["scope"] === "string" ? payload["scope"].split(" ").filter((s) => SCOPE_TOKEN.test(s)) : [];
+      const asked =
+        typeof payload["scope"] === "string" ? payload["scope"].split(" ").filter((s) => SCOPE_TOKEN.test(s)) : [];
       const user = payload["act_for"];
       const grant: Grant = Object.freeze({
         principal: Object.freeze({ agent: agent.name, roles: agent.roles, ...(typeof user === "string" && { user }) }),

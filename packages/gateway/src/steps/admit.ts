@@ -6,7 +6,11 @@ export function admit(life: Life): Refusal | undefined {
   if (!tool || !life.argsDigest) throw new Error("admit before validate");
   const missing = tool.scopes.filter((s) => !grant.scopes.includes(s));
   if (missing.length > 0)
-    return refuse("missing-scope", `\`${request.name}\` needs the scope ${missing.map((s) => `\`${s}\``).join(", ")}`, "ask for a token with this scope, or use another tool");
+    return refuse(
+      "missing-scope",
+      `\`${request.name}\` needs the scope ${missing.map((s) => `\`${s}\``).join(", ")}`,
+      "ask for a token with this scope, or use another tool",
+    );
 
   // Coming back with an answer goes on with a call that was counted: it costs nothing and repeats nothing.
   const continues = round !== undefined && round.kind !== "approval";
@@ -16,12 +20,21 @@ export function admit(life: Life): Refusal | undefined {
     ...(concurrent !== undefined && { concurrent }),
     ...(wall !== undefined && { wall }),
   };
-  const reserved = gate.budgets.reserve(session.id, grant.principal.agent, request.name, own, continues ? 0 : cost, began);
+  const reserved = gate.budgets.reserve(
+    session.id,
+    grant.principal.agent,
+    request.name,
+    own,
+    continues ? 0 : cost,
+    began,
+  );
   if ("rule" in reserved) return { reasons: [reserved] };
   life.reservation = reserved;
 
   life.loopKey = `${request.name}\0${life.argsDigest}`;
-  const loop = continues ? { repeats: 0, period: 0, sameResult: false } : session.trail.look(life.loopKey, began, gate.loop);
+  const loop = continues
+    ? { repeats: 0, period: 0, sameResult: false }
+    : session.trail.look(life.loopKey, began, gate.loop);
   if (gate.loop.repeats > 0 && loop.repeats > gate.loop.repeats)
     return refuse(
       "loop",

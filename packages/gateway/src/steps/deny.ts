@@ -13,8 +13,13 @@ export async function deny(life: Life, refusal: Refusal): Promise<Answer> {
   if (life.loopKey !== "") life.session.trail.remove(life.id);
   let reasons: readonly Reason[];
   if ("fault" in refusal) {
-    life.gate.log.error({ call: life.id, tool: life.request.name, err: messageOf(refusal.fault) }, "a call was denied because of an error in the broker");
-    reasons = [{ rule: "callgate/internal", message: "the broker could not decide this call", remedy: "try again later" }];
+    life.gate.log.error(
+      { call: life.id, tool: life.request.name, err: messageOf(refusal.fault) },
+      "a call was denied because of an error in the broker",
+    );
+    reasons = [
+      { rule: "callgate/internal", message: "the broker could not decide this call", remedy: "try again later" },
+    ];
   } else reasons = refusal.reasons;
   const errors = "fault" in refusal ? [] : (refusal.errors ?? []);
   let record: number | undefined;
@@ -23,12 +28,27 @@ export async function deny(life: Life, refusal: Refusal): Promise<Answer> {
   } catch (error) {
     life.gate.log.error({ call: life.id, err: messageOf(error) }, "a denial could not be recorded");
   }
-  life.gate.log.info({ call: life.id, session: life.session.id, agent: life.grant.principal.agent, tool: life.request.name, rules: reasons.map((r) => r.rule), record }, "denied");
+  life.gate.log.info(
+    {
+      call: life.id,
+      session: life.session.id,
+      agent: life.grant.principal.agent,
+      tool: life.request.name,
+      rules: reasons.map((r) => r.rule),
+      record,
+    },
+    "denied",
+  );
   const wire = "wire" in refusal ? refusal.wire : undefined;
   return answerOf(life, reasons, record, wire);
 }
 
-function answerOf(life: Life, reasons: readonly Reason[], record: number | undefined, wire: "unknown" | "invalid-state" | undefined): Answer {
+function answerOf(
+  life: Life,
+  reasons: readonly Reason[],
+  record: number | undefined,
+  wire: "unknown" | "invalid-state" | undefined,
+): Answer {
   const first = reasons[0] as Reason;
   const denial = {
     rule: first.rule,
@@ -40,11 +60,20 @@ function answerOf(life: Life, reasons: readonly Reason[], record: number | undef
   };
   if (wire === "unknown") {
     // An unknown name is a protocol error in MCP, not a tool's.
-    const unknown = life.request.operation === "resources/read" ? WIRE_CODES.resourceNotFound : WIRE_CODES.invalidParams;
+    const unknown =
+      life.request.operation === "resources/read" ? WIRE_CODES.resourceNotFound : WIRE_CODES.invalidParams;
     return { error: { code: unknown, message: first.message, data: denial } };
   }
-  if (wire === "invalid-state") return { error: { code: WIRE_CODES.invalidParams, message: "Invalid or expired requestState", data: { ...denial, reason: "invalid_request_state" } } };
-  if (life.request.operation !== "tools/call") return { error: { code: DENIED_CODE, message: `denied: ${first.message}`, data: denial } };
+  if (wire === "invalid-state")
+    return {
+      error: {
+        code: WIRE_CODES.invalidParams,
+        message: "Invalid or expired requestState",
+        data: { ...denial, reason: "invalid_request_state" },
+      },
+    };
+  if (life.request.operation !== "tools/call")
+    return { error: { code: DENIED_CODE, message: `denied: ${first.message}`, data: denial } };
   const lines = [`Denied: ${first.message}.`];
   if (first.remedy !== undefined) lines.push(`What to do: ${first.remedy}.`);
   lines.push(`Rule: ${first.rule}.${record === undefined ? "" : ` Record: ${record}.`}`);

@@ -1,9 +1,13 @@
 import { isObject } from "@callgate/core";
 import type { ExactCall } from "../approvals.ts";
 import type { Answer } from "../exchange.ts";
+import { printable } from "../setup/printable.ts";
 import type { Callback } from "../upstream/link.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 import { recordApproval } from "./record.ts";
+
+/** The longest arguments that a question to a client shows, in characters. A person approves what they see, or does not. */
+const MAX_SHOWN = 4000;
 
 /** The key under which a held call asks its client (stateless era). */
 const ASK_KEY = "callgate-approval";
@@ -15,7 +19,13 @@ const ASK_KEY = "callgate-approval";
 export async function hold(life: Life): Promise<Refusal | { answer: Answer } | undefined> {
   const { gate, decision, grant, request, argsDigest, exchange } = life;
   if (decision?.verdict !== "hold" || !argsDigest) throw new Error("hold without a decision to hold");
-  const exact: ExactCall = { agent: grant.principal.agent, user: grant.principal.user, tool: request.name, args: argsDigest, policies: decision.policies };
+  const exact: ExactCall = {
+    agent: grant.principal.agent,
+    user: grant.principal.user,
+    tool: request.name,
+    args: argsDigest,
+    policies: decision.policies,
+  };
   const reason = decision.reasons.map((r) => r.message).join("; ");
 
   const round = life.round;
@@ -31,13 +41,14 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   const approval = gate.approvals.request(exact, {
     session: life.session.id,
     call: life.id,
-    argsText: life.argsText.slice(0, 16_384),
+    argsText: life.argsText,
     reason,
     ttl: gate.approvalTimes.ttl,
   });
 
   // The policed agent's own client may answer only where every asking policy says so.
-  if (decision.approver === "client" && canElicit(exchange.capabilities)) {
+  // It must be able to show them the whole call: what does not fit a question goes to an operator.
+  if (decision.approver === "client" && canElicit(exchange.capabilities) && life.argsText.length <= MAX_SHOWN) {
     if (round?.kind === "approval" && round.approval === approval.id)
       return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
@@ -49,14 +60,22 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
       return await conclude(life, exact, approval.id, response);
     }
     const { agent, user } = grant.principal;
-    const requestState = gate.seal.seal({ kind: "approval", approval: approval.id, call: life.id }, { agent, user, tool: request.name, args: argsDigest });
+    const requestState = gate.seal.seal(
+      { kind: "approval", approval: approval.id, call: life.id },
+      { agent, user, tool: request.name, args: argsDigest },
+    );
     life.reservation?.release();
     life.session.trail.remove(life.id);
-    return { answer: { result: { resultType: "input_required", inputRequests: { [ASK_KEY]: callback }, requestState } } };
+    return {
+      answer: { result: { resultType: "input_required", inputRequests: { [ASK_KEY]: callback }, requestState } },
+    };
   }
 
   if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
-  gate.log.info({ call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool }, "held: waiting for an operator");
+  gate.log.info(
+    { call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool },
+    "held: waiting for an operator",
+  );
   const waiting = gate.approvals.wait(approval.id, gate.approvalTimes.wait);
   exchange.onCancel = waiting.stop;
   const answered = await waiting.answered;
@@ -65,7 +84,11 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   if (answered?.status === "approved") {
     const used = gate.approvals.use(exact);
     if (used) return accept(life, used.id, used.answeredBy);
-    return refuse("approval-refused", "an equal call used the approval first", "send the call again to ask for another");
+    return refuse(
+      "approval-refused",
+      "an equal call used the approval first",
+      "send the call again to ask for another",
+    );
   }
   if (answered?.status === "denied") return reject(life, approval.id, answered.answeredBy);
   await recordApproval(life, "unanswered", approval.id, undefined);
@@ -84,7 +107,10 @@ function cancelled(exchange: Life["exchange"]): Promise<undefined> {
 }
 
 async function conclude(life: Life, exact: ExactCall, id: string, response: unknown): Promise<Refusal | undefined> {
-  const content = isObject(response) && response["action"] === "accept" && isObject(response["content"]) ? response["content"] : undefined;
+  const content =
+    isObject(response) && response["action"] === "accept" && isObject(response["content"])
+      ? response["content"]
+      : undefined;
   const by = `client of ${exact.agent}`;
   const verdict = content?.["approve"] === true ? "approved" : "denied";
   const taken = life.gate.approvals.answer(id, verdict, by);
@@ -111,10 +137,12 @@ function question(life: Life, reason: string): Callback {
     method: "elicitation/create",
     params: {
       mode: "form",
-      message: `Approve this call?\n\n${life.request.name} ${life.argsText.slice(0, 2000)}\n\nIt is held because ${reason}.`,
+      message: `Approve this call?\n\n${life.request.name} ${printable(life.argsText)}\n\nIt is held because ${reason}.`,
       requestedSchema: {
         type: "object",
-        properties: { approve: { type: "boolean", title: "Approve", description: "Make exactly this call, once", default: false } },
+        properties: {
+          approve: { type: "boolean", title: "Approve", description: "Make exactly this call, once", default: false },
+        },
         required: ["approve"],
       },
     },

@@ -4,8 +4,13 @@ import { type Life, type Refusal, refuse } from "./life.ts";
 export function identify(life: Life): Refusal | undefined {
   const { grant, session, began } = life;
   if (grant.expiresAt !== undefined && grant.expiresAt * 1000 <= began)
-    return refuse("token-expired", "the token expired while the connection was open", "get a new token and connect again");
-  if (!session.belongsTo(grant)) return refuse("wrong-session", "the session belongs to another principal", "open a session of your own");
+    return refuse(
+      "token-expired",
+      "the token expired while the connection was open",
+      "get a new token and connect again",
+    );
+  if (!session.belongsTo(grant))
+    return refuse("wrong-session", "the session belongs to another principal", "open a session of your own");
   session.lastUsed = began;
   return undefined;
 }

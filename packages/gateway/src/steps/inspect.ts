@@ -15,12 +15,23 @@ const SERVED_BY = `"_meta":${JSON.stringify({ [ENVELOPE.serverInfo]: IDENTITY })
 export function inspect(life: Life, ran: Ran): Outcome {
   if (ran.kind === "failed") return failed(life, ran.failure, ran.ms);
   if (ran.kind === "ask") return { answer: ran.answer, status: "input_required", ms: ran.ms };
-  if (ran.kind === "refused") return { answer: { error: ran.error }, status: "error", error: { code: `wire/${ran.error.code}`, message: ran.error.message }, ms: ran.ms };
+  if (ran.kind === "refused")
+    return {
+      answer: { error: ran.error },
+      status: "error",
+      error: { code: `wire/${ran.error.code}`, message: ran.error.message },
+      ms: ran.ms,
+    };
   const { reply, ms } = ran;
   const { message } = reply;
   if (message.error) {
     const { code, message: text } = message.error;
-    return { answer: { error: message.error }, status: "error", error: { code: `wire/${code}`, message: String(text) }, ms };
+    return {
+      answer: { error: message.error },
+      status: "error",
+      error: { code: `wire/${code}`, message: String(text) },
+      ms,
+    };
   }
   if (!isObject(message.result)) return blocked(life, "invalid-result", "the server's answer is not a result", ms);
   try {
@@ -30,16 +41,34 @@ export function inspect(life: Life, ran: Ran): Outcome {
   }
 }
 
-function judged(life: Life, reply: Reply, received: Record<string, unknown>, era: "legacy" | "modern", ms: number): Outcome {
+function judged(
+  life: Life,
+  reply: Reply,
+  received: Record<string, unknown>,
+  era: "legacy" | "modern",
+  ms: number,
+): Outcome {
   const { tool, gate, exchange, request, decision } = life;
   if (!tool) throw new Error("inspect before resolve");
   const result = redactResult(life, received);
-  const shaped = reshape(result, result === received ? reply : { message: reply.message }, era, exchange.era, tool.wrapsResult);
+  const shaped = reshape(
+    result,
+    result === received ? reply : { message: reply.message },
+    era,
+    exchange.era,
+    tool.wrapsResult,
+  );
   const caps = decision?.obligations.flatMap((o) => (o.kind === "cap" ? [o.resultBytes] : [])) ?? [];
   const limit = Math.min(gate.limits.resultBytes, tool.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
   const text = shaped.text ?? JSON.stringify(shaped.result);
   if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit))
-    return blocked(life, "result-too-large", `the result is over ${limit} bytes`, ms, "ask for less: a smaller range, a filter, or a page");
+    return blocked(
+      life,
+      "result-too-large",
+      `the result is over ${limit} bytes`,
+      ms,
+      "ask for less: a smaller range, a filter, or a page",
+    );
   const isError = received["isError"] === true;
   if (request.operation === "tools/call" && tool.checkResult && !isError) {
     const structured = received["structuredContent"];
@@ -49,7 +78,11 @@ function judged(life: Life, reply: Reply, received: Record<string, unknown>, era
   life.session.mark(tool.labels);
   for (const obligation of decision?.obligations ?? []) {
     if (obligation.kind === "label") life.session.mark([obligation.label as Label]);
-    if (obligation.kind === "notify") gate.log.warn({ call: life.id, rule: obligation.rule, channel: obligation.channel, tool: request.name }, "a policy asked to be told of this call");
+    if (obligation.kind === "notify")
+      gate.log.warn(
+        { call: life.id, rule: obligation.rule, channel: obligation.channel, tool: request.name },
+        "a policy asked to be told of this call",
+      );
   }
   const answer: Answer = shaped.text === undefined ? { result: shaped.result } : { resultText: shaped.text };
   return {
@@ -70,10 +103,12 @@ function reshape(
   to: "legacy" | "modern",
   wraps: boolean,
 ): { result: Record<string, unknown>; text: string | undefined } {
-  if (from === to) return { result, text: reply.text === undefined ? undefined : sliceResult(reply.text, reply.message) };
+  if (from === to)
+    return { result, text: reply.text === undefined ? undefined : sliceResult(reply.text, reply.message) };
   if (to === "modern") {
     const text = reply.text === undefined ? undefined : sliceResult(reply.text, reply.message);
-    if (text === undefined || text === "{}" || "resultType" in result) return { result: { ...result, resultType: "complete" }, text: undefined };
+    if (text === undefined || text === "{}" || "resultType" in result)
+      return { result: { ...result, resultType: "complete" }, text: undefined };
     // Servers of the stateless era say on every result who they are.
     const own = "_meta" in result ? "" : SERVED_BY;
     return { result, text: `{"resultType":"complete",${own}${text.slice(1)}` };
@@ -94,7 +129,9 @@ export function sliceResult(text: string, message: object): string | undefined {
   const last = /^\{"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*"),"result":/.exec(text);
   if (last && text.endsWith("}}")) return text.slice(last[0].length, -1);
   if (!text.startsWith('{"result":{')) return undefined;
-  const tail = /\},"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*")\}$/.exec(text.slice(-80)) ?? /\},"id":(?:\d+|"[\w-]*"),"jsonrpc":"2\.0"\}$/.exec(text.slice(-80));
+  const tail =
+    /\},"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*")\}$/.exec(text.slice(-80)) ??
+    /\},"id":(?:\d+|"[\w-]*"),"jsonrpc":"2\.0"\}$/.exec(text.slice(-80));
   return tail ? text.slice(10, text.length - tail[0].length + 1) : undefined;
 }
 
@@ -110,17 +147,32 @@ function blocked(life: Life, rule: string, message: string, ms: number, remedy?:
 
 function failed(life: Life, error: UpstreamFailure, ms: number): Outcome {
   const status = error.reason === "timeout" ? "timeout" : error.reason === "cancelled" ? "cancelled" : "error";
-  const remedy = error.reason === "timeout" ? "try a smaller request" : error.reason === "unreachable" ? "try again in a moment" : undefined;
-  return { answer: failure(life, `callgate/${error.reason}`, error.message, remedy), status, error: { code: `callgate/${error.reason}`, message: error.message }, ms };
+  const remedy =
+    error.reason === "timeout"
+      ? "try a smaller request"
+      : error.reason === "unreachable"
+        ? "try again in a moment"
+        : undefined;
+  return {
+    answer: failure(life, `callgate/${error.reason}`, error.message, remedy),
+    status,
+    error: { code: `callgate/${error.reason}`, message: error.message },
+    ms,
+  };
 }
 
 function failure(life: Life, rule: string, message: string, remedy: string | undefined): Answer {
   const denial = { rule, reason: message, ...(remedy !== undefined && { remedy }), call: life.id };
   if (life.request.operation !== "tools/call") return { error: { code: DENIED_CODE, message, data: denial } };
-  return toolError(`The call failed: ${message}.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`, denial);
+  return toolError(
+    `The call failed: ${message}.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`,
+    denial,
+  );
 }
 
 function firstText(result: Record<string, unknown>): string {
   const content = Array.isArray(result["content"]) ? (result["content"][0] as unknown) : undefined;
-  return isObject(content) && typeof content["text"] === "string" ? content["text"].slice(0, 200) : "the tool reported an error";
+  return isObject(content) && typeof content["text"] === "string"
+    ? content["text"].slice(0, 200)
+    : "the tool reported an error";
 }

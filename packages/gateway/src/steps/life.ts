@@ -1,4 +1,12 @@
-import { type CallFacts, type Decision, type Digest, type Grant, newId, type Operation, type Reason } from "@callgate/core";
+import {
+  type CallFacts,
+  type Decision,
+  type Digest,
+  type Grant,
+  newId,
+  type Operation,
+  type Reason,
+} from "@callgate/core";
 import type { Reservation } from "../budget.ts";
 import type { Answer, Exchange } from "../exchange.ts";
 import type { Gate } from "../gate.ts";
@@ -49,7 +57,11 @@ export interface Life {
 
 /** Why a call is not made: reasons for the agent and the record, or an error nobody foresaw. */
 export type Refusal =
-  | { readonly reasons: readonly Reason[]; readonly errors?: readonly Reason[]; readonly wire?: "unknown" | "invalid-state" }
+  | {
+      readonly reasons: readonly Reason[];
+      readonly errors?: readonly Reason[];
+      readonly wire?: "unknown" | "invalid-state";
+    }
   | { readonly fault: unknown };
 
 /** What came of a call that ran. */

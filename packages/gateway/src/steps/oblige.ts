@@ -10,9 +10,11 @@ const REDACTED = "[redacted]";
  */
 export function oblige(life: Life): Refusal | undefined {
   const { decision, tool, request } = life;
-  const obligations = decision?.obligations.filter((o) => o.kind === "rewrite" || (o.kind === "redact" && o.target === "args")) ?? [];
+  const obligations =
+    decision?.obligations.filter((o) => o.kind === "rewrite" || (o.kind === "redact" && o.target === "args")) ?? [];
   if (obligations.length === 0) return undefined;
-  if (request.operation !== "tools/call") return refuse("obligation", "a policy demands a change of arguments that only tools have", "tell an operator");
+  if (request.operation !== "tools/call")
+    return refuse("obligation", "a policy demands a change of arguments that only tools have", "tell an operator");
   let args = request.args;
   for (const obligation of obligations) {
     if (obligation.kind === "rewrite") args = replaceAt(args, obligation.path, () => obligation.value);
@@ -22,7 +24,12 @@ export function oblige(life: Life): Refusal | undefined {
     }
   }
   const fault = tool?.checkArgs?.(args);
-  if (fault) return refuse("obligation", `after what a policy changed in the arguments, ${fault}`, "tell an operator: the policy does not fit the tool");
+  if (fault)
+    return refuse(
+      "obligation",
+      `after what a policy changed in the arguments, ${fault}`,
+      "tell an operator: the policy does not fit the tool",
+    );
   life.params = { ...request.params, arguments: args };
   return undefined;
 }
@@ -31,6 +38,7 @@ export function oblige(life: Life): Refusal | undefined {
 export function redactResult(life: Life, result: Record<string, unknown>): Record<string, unknown> {
   let seen: unknown = result;
   for (const obligation of life.decision?.obligations ?? [])
-    if (obligation.kind === "redact" && obligation.target === "result") seen = replaceAt(seen, obligation.path, () => REDACTED);
+    if (obligation.kind === "redact" && obligation.target === "result")
+      seen = replaceAt(seen, obligation.path, () => REDACTED);
   return seen as Record<string, unknown>;
 }

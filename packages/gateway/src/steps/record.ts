@@ -22,12 +22,21 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
     return undefined;
   } catch (error) {
     life.gate.log.error({ call: life.id, err: messageOf(error) }, "the ledger cannot append");
-    return refuse("ledger-unavailable", "the call cannot be recorded, so it is not made", "tell an operator: the ledger is not writable");
+    return refuse(
+      "ledger-unavailable",
+      "the call cannot be recorded, so it is not made",
+      "tell an operator: the ledger is not writable",
+    );
   }
 }
 
 /** Durable too: the answer names the record. */
-export async function recordDenial(life: Life, reasons: readonly Reason[], errors: readonly Reason[], fault: string | undefined): Promise<number> {
+export async function recordDenial(
+  life: Life,
+  reasons: readonly Reason[],
+  errors: readonly Reason[],
+  fault: string | undefined,
+): Promise<number> {
   return await life.gate.ledger.append({
     ...common(life),
     kind: "denial",
@@ -39,7 +48,9 @@ export async function recordDenial(life: Life, reasons: readonly Reason[], error
     error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
     ...((errors.length > 0 || fault !== undefined) && {
       detail: {
-        ...(errors.length > 0 && { errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })) }),
+        ...(errors.length > 0 && {
+          errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
+        }),
         ...(fault !== undefined && { fault: clip(fault, 300) }),
       },
     }),
@@ -48,7 +59,12 @@ export async function recordDenial(life: Life, reasons: readonly Reason[], error
 }
 
 /** A hold's question or answer. */
-export async function recordApproval(life: Life, state: "asked" | "approved" | "denied" | "unanswered", approval: string, by: string | undefined): Promise<void> {
+export async function recordApproval(
+  life: Life,
+  state: "asked" | "approved" | "denied" | "unanswered",
+  approval: string,
+  by: string | undefined,
+): Promise<void> {
   await life.gate.ledger.append({
     ...common(life),
     kind: "approval",
@@ -64,7 +80,12 @@ export async function recordApproval(life: Life, state: "asked" | "approved" | "
 
 /** What a server asked of the agent's client, and whether it got an answer. Rides with the next commit. */
 export function recordCallback(life: Life, method: string, answered: boolean): void {
-  life.gate.ledger.appendLater({ ...common(life), kind: "callback", status: answered ? "ok" : "error", detail: { method: clip(method, 128) } });
+  life.gate.ledger.appendLater({
+    ...common(life),
+    kind: "callback",
+    status: answered ? "ok" : "error",
+    detail: { method: clip(method, 128) },
+  });
 }
 
 /** How the call ended. Starts no sync of its own. */
@@ -76,7 +97,8 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       status: outcome.status,
       ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
-      ...(outcome.text !== undefined && outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
+      ...(outcome.text !== undefined &&
+        outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
     });
   } catch (error) {
     // The intent is durable: on the next start the call is `unknown`, which is the truth.
@@ -86,7 +108,10 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
 
 function common(life: Life): Omit<RecordDraft, "kind"> {
   const { grant, session, tool, exchange, round, request } = life;
-  const trace = typeof exchange.meta?.["traceparent"] === "string" ? TRACEPARENT.exec(exchange.meta["traceparent"])?.[1] : undefined;
+  const trace =
+    typeof exchange.meta?.["traceparent"] === "string"
+      ? TRACEPARENT.exec(exchange.meta["traceparent"])?.[1]
+      : undefined;
   return {
     agent: grant.principal.agent,
     ...(grant.principal.user !== undefined && { user: grant.principal.user }),

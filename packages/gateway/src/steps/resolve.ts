@@ -17,7 +17,11 @@ export function resolve(life: Life): Refusal | undefined {
     );
   const what = request.operation === "tools/call" ? "tool" : "resource, prompt or server";
   return {
-    ...refuse("unknown", `there is no ${what} \`${request.name.slice(0, 128)}\` here`, "call `tools/list` for the tools you may use"),
+    ...refuse(
+      "unknown",
+      `there is no ${what} \`${request.name.slice(0, 128)}\` here`,
+      "call `tools/list` for the tools you may use",
+    ),
     wire: "unknown",
   };
 }

@@ -1,10 +1,10 @@
 import { messageOf } from "@callgate/core";
-import type { Answer } from "../exchange.ts";
 import { type Callback, callbackAllowed } from "../callbacks.ts";
+import type { Answer } from "../exchange.ts";
+import { WIRE_CODES, type WireError } from "../upstream/message.ts";
 import { paramHeaders } from "../upstream/param-headers.ts";
 import { UpstreamFailure } from "../upstream/peer.ts";
 import { type Dispatch, Running } from "../upstream/running.ts";
-import { WIRE_CODES, type WireError } from "../upstream/message.ts";
 import type { Reply } from "../upstream/wire.ts";
 import type { Life } from "./life.ts";
 import { recordCallback } from "./record.ts";
@@ -31,7 +31,12 @@ export async function run(life: Life): Promise<Ran> {
       const step = await running.next();
       if (step.kind === "reply") {
         exchange.onCancel = undefined;
-        return { kind: "reply", reply: step.reply, era: running.heldOpen ? "legacy" : "modern", ms: performance.now() - began };
+        return {
+          kind: "reply",
+          reply: step.reply,
+          era: running.heldOpen ? "legacy" : "modern",
+          ms: performance.now() - began,
+        };
       }
       if (exchange.ask) {
         running.answer(await Promise.race([askAll(life, step.requests), running.cancelled()]), step.state);
@@ -46,13 +51,18 @@ export async function run(life: Life): Promise<Ran> {
       }
       if (!running.heldOpen) {
         running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
-        return { kind: "refused", error: beyondClient(beyond.map((key) => step.requests[key] as Callback)), ms: performance.now() - began };
+        return {
+          kind: "refused",
+          error: beyondClient(beyond.map((key) => step.requests[key] as Callback)),
+          ms: performance.now() - began,
+        };
       }
       // A server that holds the connection may ask for its own ends, such as for roots: it is told no, and the call goes on.
       running.decline(beyond);
     }
   } catch (error) {
-    const failure = error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
+    const failure =
+      error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
     running?.cancel(failure);
     exchange.onCancel = undefined;
     return { kind: "failed", failure, ms: performance.now() - began };
@@ -65,7 +75,11 @@ async function open(life: Life): Promise<Running> {
   if (!tool) throw new Error("run before resolve");
   const voice: Pick<Dispatch, "onProgress" | "onNotification"> = {
     onNotification: (method, params) => {
-      if (method !== "notifications/message" || (tool.upstream.config.manifest.logging && wantsLog(life, params?.["level"]))) exchange.notify(method, params);
+      if (
+        method !== "notifications/message" ||
+        (tool.upstream.config.manifest.logging && wantsLog(life, params?.["level"]))
+      )
+        exchange.notify(method, params);
     },
     onProgress:
       exchange.progressToken === undefined
@@ -74,25 +88,40 @@ async function open(life: Life): Promise<Running> {
   };
   if (round?.kind === "parked") {
     const parked = life.gate.parking.take(round.parked);
-    if (!parked) throw new UpstreamFailure("unreachable", "the server no longer waits for this answer: send the call again without it");
+    if (!parked)
+      throw new UpstreamFailure(
+        "unreachable",
+        "the server no longer waits for this answer: send the call again without it",
+      );
     parked.redirect(voice);
     for (const key of Object.keys(exchange.inputResponses ?? {})) recordCallback(life, key, true);
     parked.answer(exchange.inputResponses ?? {});
     return parked;
   }
   const link = await tool.upstream.link(exchange.era, session.linkKey(tool.upstream.config.connection), session.owner);
-  const timeout = Math.min(tool.upstream.config.timeout, reservation?.wall ?? Number.POSITIVE_INFINITY, tool.limits.wall ?? Number.POSITIVE_INFINITY);
+  const timeout = Math.min(
+    tool.upstream.config.timeout,
+    reservation?.wall ?? Number.POSITIVE_INFINITY,
+    tool.limits.wall ?? Number.POSITIVE_INFINITY,
+  );
   const logLevel = exchange.logLevel ?? session.logLevel;
-  const allowed = Object.entries(exchange.capabilities).filter(([name]) => callbackAllowed(tool.upstream.config.manifest.callbacks, name));
+  const allowed = Object.entries(exchange.capabilities).filter(([name]) =>
+    callbackAllowed(tool.upstream.config.manifest.callbacks, name),
+  );
   const running = new Running(link, {
     method: request.operation,
     params: exchange.meta ? { ...life.params, _meta: exchange.meta } : life.params,
     timeout,
-    ...(tool.paramHeaders.length > 0 && link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, life.params["arguments"]) }),
+    ...(tool.paramHeaders.length > 0 &&
+      link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, life.params["arguments"]) }),
     meta: { capabilities: Object.fromEntries(allowed), ...(logLevel !== undefined && { logLevel }) },
     ...voice,
   });
-  if (round?.kind === "relayed") running.start({ responses: exchange.inputResponses ?? {}, ...(round.state !== undefined && { state: round.state }) });
+  if (round?.kind === "relayed")
+    running.start({
+      responses: exchange.inputResponses ?? {},
+      ...(round.state !== undefined && { state: round.state }),
+    });
   else running.start();
   return running;
 }
@@ -102,7 +131,14 @@ async function askAll(life: Life, requests: Readonly<Record<string, Callback>>):
   const responses: Record<string, unknown> = {};
   for (const [key, callback] of Object.entries(requests)) {
     const allowed = permitted(life, callback);
-    const response = allowed && (await life.exchange.ask?.(callback).catch((error: unknown) => void life.gate.log.debug({ call: life.id, err: messageOf(error) }, "a callback got no answer")));
+    const response =
+      allowed &&
+      (await life.exchange
+        .ask?.(callback)
+        .catch(
+          (error: unknown) =>
+            void life.gate.log.debug({ call: life.id, err: messageOf(error) }, "a callback got no answer"),
+        ));
     recordCallback(life, callback.method, response !== undefined && response !== false);
     if (response) responses[key] = response;
   }
@@ -110,17 +146,26 @@ async function askAll(life: Life, requests: Readonly<Record<string, Callback>>):
 }
 
 /** The agent, of the stateless era, is answered with the questions and comes back with a sealed state. */
-function leaveToAgent(life: Life, running: Running, step: { requests: Readonly<Record<string, Callback>>; state?: string }): Answer {
+function leaveToAgent(
+  life: Life,
+  running: Running,
+  step: { requests: Readonly<Record<string, Callback>>; state?: string },
+): Answer {
   const { gate, grant, request, argsDigest, approver, decision } = life;
   const { agent, user } = grant.principal;
   const binding = { agent, user, tool: request.name, args: argsDigest ?? "" };
-  const approved = approver !== undefined && decision ? { approved: { by: approver, policies: decision.policies } } : {};
+  const approved =
+    approver !== undefined && decision ? { approved: { by: approver, policies: decision.policies } } : {};
   let requestState: string;
   if (running.heldOpen) {
     const parked = gate.parking.park(running);
     if (parked === undefined) throw new UpstreamFailure("unreachable", "too many calls wait for answers already");
     requestState = gate.seal.seal({ kind: "parked", parked, call: life.id, ...approved }, binding);
-  } else requestState = gate.seal.seal({ kind: "relayed", ...(step.state !== undefined && { state: step.state }), call: life.id, ...approved }, binding);
+  } else
+    requestState = gate.seal.seal(
+      { kind: "relayed", ...(step.state !== undefined && { state: step.state }), call: life.id, ...approved },
+      binding,
+    );
   return { result: { resultType: "input_required", inputRequests: step.requests, requestState } };
 }
 
@@ -135,7 +180,11 @@ function beyondClient(needed: readonly Callback[]): WireError {
 }
 
 function permitted(life: Life, callback: Callback): boolean {
-  return life.tool !== undefined && callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) && familyOf(callback) in life.exchange.capabilities;
+  return (
+    life.tool !== undefined &&
+    callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) &&
+    familyOf(callback) in life.exchange.capabilities
+  );
 }
 
 const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];

@@ -8,9 +8,14 @@ export function validate(life: Life): Refusal | undefined {
   if (!tool) throw new Error("validate before resolve");
   // Depth before anything that recurses over the arguments.
   if (jsonDepth(request.args, gate.limits.depth + 1) > gate.limits.depth)
-    return refuse("invalid-arguments", `the arguments nest deeper than ${gate.limits.depth} levels`, "flatten the arguments");
+    return refuse(
+      "invalid-arguments",
+      `the arguments nest deeper than ${gate.limits.depth} levels`,
+      "flatten the arguments",
+    );
   const text = canonicalJson(request.args);
-  const fault = checkLimits(request.args, text, gate.limits, tool.limits.argumentBytes) ?? tool.checkArgs?.(request.args);
+  const fault =
+    checkLimits(request.args, text, gate.limits, tool.limits.argumentBytes) ?? tool.checkArgs?.(request.args);
   life.argsText = text;
   life.argsDigest = digestOf(text);
   if (fault) return refuse("invalid-arguments", fault, "correct the arguments and call again");
@@ -20,7 +25,11 @@ export function validate(life: Life): Refusal | undefined {
   if (life.round) return undefined;
   // An answer to a question that was never asked of this principal about this very call: forged, replayed or stale.
   return {
-    ...refuse("invalid-state", "the request carries answers or a state that the broker did not give out for this call, or that expired", "send the call again without them"),
+    ...refuse(
+      "invalid-state",
+      "the request carries answers or a state that the broker did not give out for this call, or that expired",
+      "send the call again without them",
+    ),
     wire: "invalid-state",
   };
 }

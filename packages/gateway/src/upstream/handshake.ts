@@ -1,6 +1,6 @@
 import { isObject } from "@callgate/core";
-import { ENVELOPE, type Era, LEGACY_VERSIONS, type Message, MODERN_VERSION } from "./message.ts";
 import { standardHeaders } from "./http.ts";
+import { ENVELOPE, type Era, LEGACY_VERSIONS, type Message, MODERN_VERSION } from "./message.ts";
 import { type Peer, UpstreamFailure } from "./peer.ts";
 
 /** Who the broker says it is, to servers and to agents. */
@@ -55,7 +55,11 @@ export async function shakeHands(peer: Peer, options: HandshakeOptions): Promise
 }
 
 async function initialize(peer: Peer, options: HandshakeOptions): Promise<Negotiated> {
-  const params = { protocolVersion: LEGACY_VERSIONS[0], capabilities: options.capabilities, clientInfo: { ...options.identity } };
+  const params = {
+    protocolVersion: LEGACY_VERSIONS[0],
+    capabilities: options.capabilities,
+    clientInfo: { ...options.identity },
+  };
   const { message } = await peer.request("initialize", params, { timeout: options.timeout }).reply;
   const result = resultOf(message, "initialize");
   const version = String(result["protocolVersion"]);

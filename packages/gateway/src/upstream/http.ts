@@ -37,7 +37,11 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
   };
 
   /** Reads one response: a JSON body, or an event stream whose messages are handed on as they come. */
-  function exchange(options: Dispatcher.DispatchOptions, id: RequestId | undefined, done: (end: StreamEnd) => void): { abort: () => void } {
+  function exchange(
+    options: Dispatcher.DispatchOptions,
+    id: RequestId | undefined,
+    done: (end: StreamEnd) => void,
+  ): { abort: () => void } {
     let controller: Dispatcher.DispatchController | undefined;
     let aborted = false;
     let status = 0;
@@ -150,7 +154,10 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
       const timer = setTimeout(() => {
         if (!streams.has(id)) return;
         const options = getOptions({ "last-event-id": from });
-        streams.set(id, exchange(options, id, (next) => settle(id, { lastEventId: from, ...defined(next) }, attempt + 1)));
+        streams.set(
+          id,
+          exchange(options, id, (next) => settle(id, { lastEventId: from, ...defined(next) }, attempt + 1)),
+        );
       }, end.retryMs ?? RECONNECT_MS);
       streams.set(id, { abort: () => clearTimeout(timer) });
       return;
@@ -170,7 +177,10 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     if (closed) return;
     listening = exchange(getOptions(from === undefined ? {} : { "last-event-id": from }), undefined, (end) => {
       if (closed || !end.stream || attempt > MAX_RECONNECTS) return;
-      setTimeout(() => listen(end.lastEventId === undefined ? attempt + 1 : 1, end.lastEventId), end.retryMs ?? RECONNECT_MS).unref();
+      setTimeout(
+        () => listen(end.lastEventId === undefined ? attempt + 1 : 1, end.lastEventId),
+        end.retryMs ?? RECONNECT_MS,
+      ).unref();
     });
   }
 
@@ -279,7 +289,10 @@ export function standardHeaders(message: Message): Record<string, string> {
     "mcp-method": message.method ?? "",
   };
   const name = message.method === "resources/read" ? params["uri"] : params["name"];
-  if ((message.method === "tools/call" || message.method === "prompts/get" || message.method === "resources/read") && typeof name === "string")
+  if (
+    (message.method === "tools/call" || message.method === "prompts/get" || message.method === "resources/read") &&
+    typeof name === "string"
+  )
     headers["mcp-name"] = headerValue(name);
   return headers;
 }

@@ -44,6 +44,8 @@ export class Link {
   #forget = (id: number): void => void this.#hooks.delete(id);
   #owner: LinkOwner;
   closed = false;
+  /** Called when this side closes the link. */
+  onClosed: (() => void) | undefined;
 
   /** A link that several principals use: a message that names no call cannot be anyone's. */
   readonly shared: boolean;
@@ -77,7 +79,12 @@ export class Link {
       headers = { ...headers, ...standardHeaders({ method, params: sent }) };
     }
     const { timeout, onProgress } = options;
-    const pending = this.#peer.request(method, sent, { timeout, onProgress, headers, onSettled: hooks && this.#forget });
+    const pending = this.#peer.request(method, sent, {
+      timeout,
+      onProgress,
+      headers,
+      onSettled: hooks && this.#forget,
+    });
     if (hooks) this.#hooks.set(pending.id, hooks);
     return pending;
   }
@@ -102,6 +109,7 @@ export class Link {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.onClosed?.();
     await this.#peer.close();
   }
 

@@ -18,7 +18,8 @@ export function headerDeclarations(schema: JsonObject, path: readonly string[] =
     if (!isObject(child)) continue;
     const at = [...path, key];
     const name = child["x-mcp-header"];
-    if (typeof name === "string" && TOKEN.test(name)) found.push({ path: at, header: `mcp-param-${name.toLowerCase()}` });
+    if (typeof name === "string" && TOKEN.test(name))
+      found.push({ path: at, header: `mcp-param-${name.toLowerCase()}` });
     found.push(...headerDeclarations(child as JsonObject, at));
   }
   return found;
@@ -48,7 +49,10 @@ export function checkParamHeaders(
     const where = `arguments.${path.join(".")}`;
     if (typeof sent !== "string") return `the body carries ${where} but the ${header} header is absent`;
     const decoded = decodeHeader(sent);
-    const same = typeof value === "number" && decoded !== undefined && decoded.trim() !== "" ? Number(decoded) === value : decoded === text;
+    const same =
+      typeof value === "number" && decoded !== undefined && decoded.trim() !== ""
+        ? Number(decoded) === value
+        : decoded === text;
     if (!same) return `the ${header} header and ${where} in the body disagree`;
   }
   return undefined;
@@ -76,6 +80,7 @@ function valueAt(root: unknown, path: readonly string[]): unknown {
 function primitiveText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
-  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value);
+  if (typeof value === "number")
+    return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value);
   return undefined;
 }

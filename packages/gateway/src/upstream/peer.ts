@@ -79,7 +79,9 @@ export class Peer {
     return {
       onReply: (id, reply) => this.#settle(id)?.resolve(reply),
       onRequestFailed: (id, error) =>
-        this.#settle(id)?.reject(new UpstreamFailure("unreachable", `the server did not answer: ${messageOf(error)}`, error)),
+        this.#settle(id)?.reject(
+          new UpstreamFailure("unreachable", `the server did not answer: ${messageOf(error)}`, error),
+        ),
       onMessage: (message, related) => this.#receive(message, typeof related === "number" ? related : undefined),
       onClose: (error) => this.#lost(error),
     };
@@ -111,7 +113,8 @@ export class Peer {
       reject(new UpstreamFailure("unreachable", "the connection to the server is closed"));
       return pending;
     }
-    const expire = (): void => pending.cancel(new UpstreamFailure("timeout", `the server did not answer within ${options.timeout} ms`));
+    const expire = (): void =>
+      pending.cancel(new UpstreamFailure("timeout", `the server did not answer within ${options.timeout} ms`));
     const timer = options.timeout > 0 ? setTimeout(expire, options.timeout) : undefined;
     this.#waiting.set(id, { resolve, reject, timer, onProgress: options.onProgress, onSettled: options.onSettled });
     this.#wire.request({ jsonrpc: "2.0", id, method, ...(sent && { params: sent }) }, options.headers);
@@ -165,14 +168,20 @@ export class Peer {
       const result = message.method === "ping" ? {} : await this.#events.onRequest(message, related);
       answer = { jsonrpc: "2.0", id: message.id, result: result as Record<string, unknown> };
     } catch (error) {
-      const wire = error instanceof RefusedRequest ? error.wire : { code: WIRE_CODES.internal, message: "internal error" };
+      const wire =
+        error instanceof RefusedRequest ? error.wire : { code: WIRE_CODES.internal, message: "internal error" };
       answer = { jsonrpc: "2.0", id: message.id, error: wire };
     }
     if (!this.#closed) this.#wire.send(answer);
   }
 
   #lost(error: Error | undefined): void {
-    if (this.#end(new UpstreamFailure("unreachable", `the connection to the server was lost${error ? `: ${error.message}` : ""}`))) this.#events.onClose(error);
+    if (
+      this.#end(
+        new UpstreamFailure("unreachable", `the connection to the server was lost${error ? `: ${error.message}` : ""}`),
+      )
+    )
+      this.#events.onClose(error);
   }
 
   /** Fails everything that waits; false if that was done before. */

@@ -1,8 +1,8 @@
 import { isObject } from "@callgate/core";
 import type { Callback, CallHooks, Link, RequestMeta } from "./link.ts";
+import { WIRE_CODES } from "./message.ts";
 import { type Pending, RefusedRequest, UpstreamFailure } from "./peer.ts";
 import type { Reply } from "./wire.ts";
-import { WIRE_CODES } from "./message.ts";
 
 /** What a running request does next: it is answered, or the server asks for something first. */
 export type Step =
@@ -112,7 +112,9 @@ export class Running {
   /** Refuses some of what was asked; the request goes on. */
   decline(keys: readonly string[]): void {
     for (const key of keys) {
-      this.#asked.get(key)?.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "the client cannot answer this" }));
+      this.#asked
+        .get(key)
+        ?.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "the client cannot answer this" }));
       this.#asked.delete(key);
     }
   }
@@ -120,7 +122,8 @@ export class Running {
   /** Ends the request, wherever it is. */
   cancel(failure: UpstreamFailure): void {
     this.#failed = failure;
-    for (const asked of this.#asked.values()) asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: failure.message }));
+    for (const asked of this.#asked.values())
+      asked.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: failure.message }));
     this.#asked.clear();
     this.#pending?.cancel(failure);
     this.#onCancel?.(failure);

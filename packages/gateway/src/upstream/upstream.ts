@@ -44,6 +44,8 @@ export class Upstream {
   #events: UpstreamEvents;
   #log: Logger;
   #links = new Map<string, Promise<Link>>();
+  /** Every connection that is open or opening: what `close` must end. */
+  #peers = new Set<Peer>();
   #speaks: { modern?: boolean; legacy?: boolean } = {};
   #control: Link | undefined;
   #starting: Promise<void> | undefined;
@@ -86,7 +88,10 @@ export class Upstream {
       if (this.#control) return this.#control;
       await this.start();
       if (this.#control) return this.#control;
-      throw new UpstreamFailure("unreachable", `the server \`${this.name}\` is not running; the broker keeps trying to start it`);
+      throw new UpstreamFailure(
+        "unreachable",
+        `the server \`${this.name}\` is not running; the broker keeps trying to start it`,
+      );
     }
     const id = `${era}\0${key}`;
     const known = this.#links.get(id);
@@ -110,9 +115,8 @@ export class Upstream {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    const links = [...this.#links.values()];
     this.#links.clear();
-    await Promise.all([this.#control?.close(), ...links.map((opening) => opening.then((link) => link.close()).catch(() => {}))]);
+    await Promise.all([...this.#peers].map((peer) => peer.close()));
   }
 
   /** The owner as the server may see it: what the manifest does not allow is neither declared nor served. */
@@ -124,7 +128,12 @@ export class Upstream {
       onRequest: (callback) =>
         callbackAllowed(allowed, callback.method)
           ? owner.onRequest(callback)
-          : Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: `\`${callback.method}\` is not allowed for this server` })),
+          : Promise.reject(
+              new RefusedRequest({
+                code: WIRE_CODES.methodNotFound,
+                message: `\`${callback.method}\` is not allowed for this server`,
+              }),
+            ),
       onNotification: (method, params) => {
         if (method !== "notifications/message" || this.config.manifest.logging) owner.onNotification(method, params);
       },
@@ -137,7 +146,9 @@ export class Upstream {
       // Some servers offer a tool only to a client that can answer what it asks: it must be listed to be pinned and called at all.
       capabilities: allowedCapabilities(this.config.manifest.callbacks, EVERYTHING),
       onRequest: () =>
-        Promise.reject(new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" })),
+        Promise.reject(
+          new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "this connection has no client to ask" }),
+        ),
       onNotification: (method, params) => void this.#changed(method, params),
     };
     try {
@@ -208,9 +219,12 @@ export class Upstream {
     let link: Link | undefined;
     const peer = new Peer({
       onRequest: (message, related) =>
-        link ? link.serve(message, related) : Promise.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "not initialized" })),
+        link
+          ? link.serve(message, related)
+          : Promise.reject(new RefusedRequest({ code: WIRE_CODES.invalidRequest, message: "not initialized" })),
       onNotification: (message, related) => link?.hear(message, related),
       onClose: (error) => {
+        this.#peers.delete(peer);
         if (!link) return;
         link.closed = true;
         onClose(error);
@@ -220,13 +234,24 @@ export class Upstream {
     try {
       peer.attach(
         config.transport === "stdio"
-          ? await openStdioWire({ command: config.command, args: config.args, env: childEnv(config), cwd: config.cwd }, peer.wireEvents(), this.#log)
+          ? await openStdioWire(
+              { command: config.command, args: config.args, env: childEnv(config), cwd: config.cwd },
+              peer.wireEvents(),
+              this.#log,
+            )
           : openHttpWire({ url: new URL(config.url), headers: revealAll(config.headers) }, peer.wireEvents()),
       );
     } catch (error) {
-      throw new UpstreamFailure("unreachable", `the server \`${this.name}\` cannot be started: ${messageOf(error)}`, error);
+      throw new UpstreamFailure(
+        "unreachable",
+        `the server \`${this.name}\` cannot be started: ${messageOf(error)}`,
+        error,
+      );
     }
+    this.#peers.add(peer);
     try {
+      // `close` may have come while the process was starting: it could not know of this one yet.
+      if (this.#closed) throw new UpstreamFailure("cancelled", "the broker is stopping");
       const negotiated = await shakeHands(peer, {
         identity: this.#identity,
         capabilities: owner.capabilities,
@@ -238,9 +263,11 @@ export class Upstream {
       this.#speaks[negotiated.era] = true;
       if (negotiated.era !== prefer) this.#speaks[prefer] = false;
       link = new Link(peer, negotiated, owner, this.#identity, config.connection === "shared");
+      link.onClosed = () => this.#peers.delete(peer);
       this.#log.debug({ era: negotiated.era, version: negotiated.version, owner: owner.name }, "link open");
       return link;
     } catch (error) {
+      this.#peers.delete(peer);
       await peer.close();
       throw error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
     }
@@ -257,9 +284,12 @@ async function listTools(link: Link, timeout: number): Promise<ToolDefinition[]>
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const { message } = await link.request("tools/list", cursor === undefined ? {} : { cursor }, { timeout }).reply;
-    if (message.error) throw new UpstreamFailure("unreachable", `the server refused \`tools/list\`: ${message.error.message}`);
+    if (message.error)
+      throw new UpstreamFailure("unreachable", `the server refused \`tools/list\`: ${message.error.message}`);
     const listed = message.result?.["tools"];
-    if (Array.isArray(listed)) for (const tool of listed) if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as ToolDefinition);
+    if (Array.isArray(listed))
+      for (const tool of listed)
+        if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as ToolDefinition);
     const next = message.result?.["nextCursor"];
     if (typeof next !== "string" || next === "") break;
     cursor = next;

@@ -232,11 +232,6 @@ export function isCommanding(text: string): boolean {
   return STRONG_COMMAND.test(text) || POLITE.test(text) || WEAK_COMMAND.test(text);
 }
 
-/** The command that makes a text commanding, for reports; undefined if there is none. */
-export function commandIn(text: string): string | undefined {
-  return (STRONG_COMMAND.exec(text) ?? POLITE.exec(text) ?? WEAK_COMMAND.exec(text))?.[0].trim();
-}
-
 /** The words of a tool's name: `sendDirect_message` gives `send`, `direct`, `message`. */
 export function nameWords(name: string): string[] {
   return name

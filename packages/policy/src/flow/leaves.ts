@@ -12,7 +12,7 @@ export interface Leaf {
 }
 
 /** What reading a result gave: its scalars, and whether it had a structure that tells fields from one another. */
-export interface Reading {
+interface Reading {
   readonly leaves: readonly Leaf[];
   readonly structured: boolean;
 }
@@ -39,7 +39,7 @@ export function leavesOf(value: unknown): Reading {
 }
 
 /** Reads a text that is a structured value in disguise; undefined if it is not one. */
-export function readText(text: string): unknown {
+function readText(text: string): unknown {
   const start = text.trimStart()[0];
   if (start === "{" || start === "[") {
     try {
