@@ -1,12 +1,11 @@
 import { ApprovalStore } from "@callgate/gateway";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Agent, type Answers, connect, KINDS, ruleOf, type ToolResult, textOf } from "../support/agent.ts";
+import { type Agent, type Answers, connect, KINDS, ruleOf, textOf } from "../support/agent.ts";
 import { type Broker, callgate, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
 import { callsAfter, newestIn, recordsIn } from "../support/ledger.ts";
 import { ran, writeOdd } from "../support/odd/setup.ts";
 import { until } from "../support/until.ts";
-import { headersFor, modernRequest, send, type WireMessage } from "../support/wire.ts";
 
 const POLICIES = {
   policies: [
@@ -28,8 +27,6 @@ const POLICIES = {
     { id: "both-ask", effect: "ask", tools: ["odd__turn"], reason: "an operator too", approve: "operator" },
   ],
 };
-const ELICITING = { elicitation: {} };
-const KEY = "callgate-approval";
 const yes = { action: "accept", content: { approve: true } };
 
 const folder = makeFolder();
@@ -41,7 +38,6 @@ beforeAll(async () => {
   broker = await startBroker(
     writeOdd(folder, {
       policies: POLICIES,
-      manifest: { callbacks: ["elicitation"] },
       config: { approvals: { wait: "20s", ttl: "5m" }, log: { level: "info" } },
     }),
   );
@@ -148,7 +144,7 @@ describe("an operator's answer", () => {
     );
     operator.answer(first.id, "approved", "olga");
     const results = await Promise.all(calls);
-    expect(results.map(ruleOf).toSorted()).toEqual(["callgate/approval-refused", undefined]);
+    expect(new Set(results.map(ruleOf))).toEqual(new Set(["callgate/approval-refused", undefined]));
     expect(timesRun("echo")).toBe(before + 1);
     await agent.close();
   });
@@ -202,13 +198,16 @@ describe("an approval that nobody gives", () => {
     const store = new ApprovalStore(other.data);
     try {
       const agent = await connect("2.x client, modern", { url: other.url, token: await other.token("ann") });
+      let calls = 0;
       for (const answered of [false, true]) {
-        const text = `late ${answered}`;
-        const id = /approve (\S+?)`/.exec(textOf(await agent.call("odd__echo", { text })))?.[1] as string;
-        if (answered) expect(store.answer(id, "approved", "olga").ok).toBe(true);
-        await until("the approval to expire", () => store.list("expired").some((a) => a.id === id));
-        expect(store.answer(id, "approved", "olga")).toMatchObject({ ok: false });
-        expect(ruleOf(await agent.call("odd__echo", { text }))).toBe("callgate/approval-pending");
+        const held = await until("an approval that was asked for, and answered in time", async () => {
+          const text = `late ${++calls}`;
+          const id = /approve (\S+?)`/.exec(textOf(await agent.call("odd__echo", { text })))?.[1] as string;
+          return (!answered || store.answer(id, "approved", "olga").ok) && { text, id };
+        });
+        await until("the approval to expire", () => store.list("expired").some((a) => a.id === held.id));
+        expect(store.answer(held.id, "approved", "olga")).toMatchObject({ ok: false });
+        expect(ruleOf(await agent.call("odd__echo", { text: held.text }))).toBe("callgate/approval-pending");
       }
       expect(ran(folder, "expiring")).toEqual([]);
       await agent.close();
@@ -263,137 +262,31 @@ describe.each(KINDS)("the client's own answer: %s", (kind) => {
     expect(textOf(await call)).toBe("always the same");
     await agent.close();
   });
-
-  it("holds for a call in which the server asks a question of its own", async () => {
-    const question = fresh();
-    const agent = await agentOf(kind, {
-      "elicitation/create": ({ message }) =>
-        message === question ? { action: "accept", content: { answer: "forty-two" } } : yes,
-    });
-    const before = timesRun("ask");
-    expect(textOf(await agent.call("odd__ask", { question }))).toBe(`${question} -> {"answer":"forty-two"}`);
-    expect(agent.asked).toHaveLength(2);
-    expect(timesRun("ask")).toBe(before + 1);
-    await agent.close();
-  });
 });
 
-describe("a forged or replayed answer", () => {
-  let ann: string;
-  let bob: string;
+describe("a server that asks a question of its own, in a call that the client approved", () => {
+  let asking: Broker;
   beforeAll(async () => {
-    ann = await broker.token("ann");
-    bob = await broker.token("bob");
-  });
-
-  /** One round of a call in the stateless era, as a client of the attacker's own making sends it. */
-  async function round(token: string, name: string, args: object, more: object = {}): Promise<WireMessage> {
-    const { headers, body } = modernRequest(
-      1,
-      "tools/call",
-      { name, arguments: args, ...more },
-      { capabilities: ELICITING },
-    );
-    const { messages } = await send(broker.url, headersFor(token, headers), body);
-    return messages.find((m) => m.id === 1) as WireMessage;
-  }
-
-  /** A state that the broker gave out for a call, which it asked the client about. */
-  async function stateFor(text: string): Promise<string> {
-    const asked = await round(ann, "odd__same", { text });
-    expect(asked.result).toMatchObject({
-      resultType: "input_required",
-      inputRequests: { [KEY]: { method: "elicitation/create" } },
-    });
-    return asked.result?.["requestState"] as string;
-  }
-
-  async function expectRefused(answer: Promise<WireMessage>): Promise<void> {
-    expect((await answer).error).toMatchObject({
-      code: -32602,
-      data: { rule: "callgate/invalid-state", reason: "invalid_request_state" },
-    });
-  }
-
-  const answers = { inputResponses: { [KEY]: yes } };
-
-  it("is refused on a first call, with and without a state of its own making", async () => {
-    const before = newestIn(broker.data);
-    const [same, turn] = [timesRun("same"), timesRun("turn")];
-    const forged = Buffer.from(
-      JSON.stringify({ s: { kind: "approval", approval: "apr_1", call: "call_1" }, exp: Date.now() + 60_000 }),
-    ).toString("base64url");
-    for (const tool of ["odd__same", "odd__turn", "odd__echo", "odd__pid"])
-      for (const requestState of [undefined, "", "nonsense", `${forged}.${"A".repeat(43)}`, `${forged}.`])
-        await expectRefused(
-          round(ann, tool, { text: "x" }, { ...answers, ...(requestState !== undefined && { requestState }) }),
-        );
-    expect([timesRun("same"), timesRun("turn")]).toEqual([same, turn]);
-    const records = recordsIn(broker.data, { after: before });
-    expect(new Set(records.map((r) => r.kind))).toEqual(new Set(["denial"]));
-    expect(records).toHaveLength(20);
-  });
-
-  it("goes through once with the state that was given out for it", async () => {
-    const text = fresh();
-    const requestState = await stateFor(text);
-    const before = timesRun("same");
-    expect((await round(ann, "odd__same", { text }, { ...answers, requestState })).result).toMatchObject({
-      content: [{ text: "always the same" }],
-    });
-    await expectRefused(round(ann, "odd__same", { text }, { ...answers, requestState }));
-    expect(timesRun("same")).toBe(before + 1);
-  });
-
-  it.each<[string, (text: string, requestState: string) => Promise<WireMessage>]>([
-    [
-      "other arguments",
-      (text, requestState) => round(ann, "odd__same", { text: `${text}!` }, { ...answers, requestState }),
-    ],
-    ["another tool", (text, requestState) => round(ann, "odd__echo", { text }, { ...answers, requestState })],
-    ["another principal", (text, requestState) => round(bob, "odd__same", { text }, { ...answers, requestState })],
-    [
-      "a changed state",
-      (text, requestState) =>
-        round(
-          ann,
-          "odd__same",
-          { text },
-          { ...answers, requestState: `${requestState.slice(0, -1)}${requestState.endsWith("A") ? "B" : "A"}` },
-        ),
-    ],
-    [
-      "another spelling of the state",
-      (text, requestState) => round(ann, "odd__same", { text }, { ...answers, requestState: `${requestState}=` }),
-    ],
-  ])("is refused with %s", async (_, attack) => {
-    const text = fresh();
-    const requestState = await stateFor(text);
-    const before = ran(folder).length;
-    await expectRefused(attack(text, requestState));
-    expect(ran(folder)).toHaveLength(before);
-  });
-
-  it("is refused where the user that the agent acts for is another", async () => {
-    const text = fresh();
-    const requestState = await stateFor(text);
-    await expectRefused(
-      round(await broker.token("ann", { user: "mallory" }), "odd__same", { text }, { ...answers, requestState }),
+    asking = await startBroker(
+      writeOdd(folder, { policies: POLICIES, manifest: { callbacks: ["elicitation"] } }, "asking"),
     );
   });
+  afterAll(() => asking?.stop());
 
-  it("is no approval without the answer to the question", async () => {
-    const text = fresh();
-    const before = timesRun("same");
-    const missing = await round(ann, "odd__same", { text }, { inputResponses: {}, requestState: await stateFor(text) });
-    expect(ruleOf(missing.result as unknown as ToolResult)).toBe("callgate/approval-refused");
-    const other = await round(
-      ann,
-      "odd__same",
-      { text: `${text}?` },
-      { inputResponses: { other: yes }, requestState: await stateFor(`${text}?`) },
+  it.each(KINDS)("is answered under the same approval, and the call runs once: %s", async (kind) => {
+    const question = fresh();
+    const agent = await connect(
+      kind,
+      { url: asking.url, token: await asking.token("ann") },
+      {
+        "elicitation/create": ({ message }) =>
+          message === question ? { action: "accept", content: { answer: "forty-two" } } : yes,
+      },
     );
-    expect(ruleOf(other.result as unknown as ToolResult)).toBe("callgate/approval-refused");
-    expect(timesRun("same")).toBe(before);
+    const before = ran(folder, "asking").length;
+    expect(textOf(await agent.call("odd__ask", { question }))).toBe(`${question} -> {"answer":"forty-two"}`);
+    expect(agent.asked).toHaveLength(2);
+    expect(ran(folder, "asking").length).toBe(before + 1);
+    await agent.close();
   });
 });

@@ -116,6 +116,21 @@ describe.each(PAIRS)("%s beside %s", (first, second) => {
   });
 });
 
+describe("log messages", () => {
+  it("reach a stateless client only where its request asks for them, and from the level it asks for", async () => {
+    const agent = await agentOf(brokers.own as Broker, "2.x client, modern", "ann", "");
+    const logs = () => agent.heard.filter((n) => n.method === "notifications/message");
+    await agent.call("odd__chatter", { word: "quiet" });
+    await agent.logs("warning");
+    await agent.call("odd__chatter", { word: "still quiet" });
+    await agent.logs("info");
+    await agent.call("odd__chatter", { word: "loud" });
+    await until("the logs", () => logs().length === 3);
+    expect(logs().map((n) => n.params["data"])).toEqual(["loud 1", "loud 2", "loud 3"]);
+    await agent.close();
+  });
+});
+
 describe("a connection that agents share", () => {
   it("brings updates to those who watch, progress to the caller, and logs to nobody", async () => {
     const shared = brokers.shared as Broker;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { KINDS } from "../support/agent.ts";
+import { KINDS, textOf } from "../support/agent.ts";
 import { Brokers, type Cell, FACES, SETUPS, type Setup } from "./matrix/cells.ts";
 import { type Exception, FEATURES } from "./matrix/features.ts";
 
@@ -42,6 +42,17 @@ describe.each(KINDS)("%s", (kind) => {
         }
       });
     }
+  });
+});
+
+describe("a client that can answer nothing", () => {
+  it.each(KINDS)("is not failed by what a server asks for its own ends: %s", async (kind) => {
+    const cell = await brokers.cell(kind, "http", "local", {});
+    // Long enough for the server's question for roots, which it asks soon after it is connected to.
+    const result = await cell.agent.call("everything__trigger-long-running-operation", { duration: 0.8, steps: 2 });
+    expect(textOf(result)).toBe("Long running operation completed. Duration: 0.8 seconds, Steps: 2.");
+    expect(cell.agent.asked).toEqual([]);
+    await cell.close();
   });
 });
 

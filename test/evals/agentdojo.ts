@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { type Run, readRuns, type Suite, suitesIn } from "./agentdojo/data.ts";
-import { printScores } from "./agentdojo/print.ts";
+import { apart, printScores } from "./agentdojo/print.ts";
 import { renamed } from "./agentdojo/rename.ts";
 import { type Score, scoreOf } from "./agentdojo/score.ts";
 import { hasOwnFile, Setup } from "./agentdojo/setup.ts";
@@ -42,6 +42,12 @@ measure("packs only", false, suites, runs);
 if (flags.rename) {
   const other = renamed(suites, runs);
   measure("packs only, renamed", false, other.suites, other.runs);
+}
+if (flags.rename) {
+  const [plain, other] = scores.slice(-2).map((one) => one.scores);
+  const off = plain && other ? apart(plain, other) : [];
+  for (const line of off) console.error(`callgate: renaming changes ${line}`);
+  if (off.length > 0) process.exitCode = 1;
 }
 if (flags.json) console.log(JSON.stringify(scores, null, 2));
 else printScores(scores);

@@ -162,7 +162,7 @@ describe("Ctrl-C", () => {
     const broker = await start(writeOdd(folder, {}, "stopped"));
     const token = await broker.token("ann");
     const { result } = await callModern(broker.url, token, "odd__breed", {});
-    const grandchild = Number((result?.["content"] as { text: string }[])[0]?.text);
+    const grandchild = Number((result as { content: { text: string }[] }).content[0]?.text);
     expect(runs(grandchild)).toBe(true);
     const slow = callModern(broker.url, token, "odd__slow", { ms: 60_000 }).catch(() => undefined);
     await until("the call to run", () => ran(folder, "stopped").some((r) => r.name === "slow"));

@@ -10,6 +10,7 @@ import {
   ListRootsRequestSchema,
   ResultSchema,
 } from "@modelcontextprotocol/sdk/types.js";
+import { ENVIRONMENT } from "./process.ts";
 import { ENVELOPE, VERSION } from "./wire.ts";
 
 /** The clients that agents come with: the SDK's first major version, and its second in either era. */
@@ -83,7 +84,7 @@ export async function connect(kind: Kind, face: Face, answers: Answers = {}): Pr
   const answer = (method: keyof Answers) => async (request: { params?: unknown }) => {
     const params = (request.params ?? {}) as Record<string, unknown>;
     asked.push({ method, params });
-    return (await (answers[method] as (p: unknown) => object)(params)) as never;
+    return (await (answers[method] as (p: unknown) => object | Promise<object>)(params)) as never;
   };
   const hear = async (n: { method: string; params?: unknown }) => {
     heard.push({ method: n.method, params: (n.params ?? {}) as Record<string, unknown> });
@@ -141,7 +142,6 @@ interface Plain {
 type Answerer = (method: keyof Answers) => (request: { params?: unknown }) => Promise<never>;
 type Hearer = (notification: { method: string; params?: unknown }) => Promise<void>;
 
-const ENV = { PATH: process.env["PATH"] ?? "" };
 const TIMEOUT = 30_000;
 
 function oldClient(
@@ -162,7 +162,12 @@ function oldClient(
   const transport =
     "url" in face
       ? new OldHttp(new URL(face.url), { requestInit: { headers: authorization(face.token) } })
-      : new OldStdio({ command: process.execPath, args: [...face.args], env: ENV, stderr: face.stderr ?? "ignore" });
+      : new OldStdio({
+          command: process.execPath,
+          args: [...face.args],
+          env: ENVIRONMENT,
+          stderr: face.stderr ?? "ignore",
+        });
   return {
     // The cast bridges `exactOptionalPropertyTypes`, which the first SDK was not written for.
     open: () => client.connect(transport as OldTransport, { timeout: TIMEOUT }),
@@ -198,7 +203,7 @@ function newClient(
       : new StdioClientTransport({
           command: process.execPath,
           args: [...face.args],
-          env: ENV,
+          env: ENVIRONMENT,
           stderr: face.stderr ?? "ignore",
         });
   return {

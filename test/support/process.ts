@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { until } from "./until.ts";
 
 /** A `node` process that a test started. It is killed with the test's own process at the latest. */
@@ -21,6 +22,12 @@ export interface Running {
 
 const STOP_MS = 10_000;
 
+/** What every process of the tests gets. The cache spares each of many starts the compiling of the same sources. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: process.env["PATH"] ?? "",
+  NODE_COMPILE_CACHE: fileURLToPath(new URL("../../node_modules/.cache/callgate-tests", import.meta.url)),
+};
+
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** No file may grow beyond so many blocks, of 512 or 1024 bytes as the shell has it: a full disk, but for this process alone. */
@@ -35,7 +42,7 @@ export function startNode(args: readonly string[], { env, fileBlocks }: StartOpt
       : ["sh", "-c", `ulimit -f ${fileBlocks}; exec "$0" "$@"`, process.execPath, ...args];
   const child = spawn(program as string, rest, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+    env: { ...ENVIRONMENT, ...env },
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr])

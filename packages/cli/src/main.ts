@@ -6,6 +6,7 @@ import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { ledgerCommand } from "./commands/ledger.ts";
 import { pinCommand } from "./commands/pin.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { registerCommand } from "./commands/register.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
@@ -29,6 +30,7 @@ for (const command of [
   registerCommand(),
   pinCommand(),
   checkCommand(),
+  policyCommand(),
   tokenCommand(),
   approvalsCommand(),
   ledgerCommand(),

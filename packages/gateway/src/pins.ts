@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { canonicalJson, type Digest, isObject } from "@callgate/core";
-import { type Definition, definitionDigest } from "./config/pin.ts";
+import { type Definition, definitionDigest } from "./config/definition.ts";
 import { writeAtomically } from "./setup/files.ts";
 
 /** Where the accepted definitions of a server are kept: `<data>/pins/<server>.json`, a mapping of tools to definitions. */

@@ -9,7 +9,7 @@ import {
   type ToolFacts,
 } from "@callgate/core";
 import type { Logger } from "pino";
-import { definitionDigest } from "./config/pin.ts";
+import { definitionDigest } from "./config/definition.ts";
 import type { AccessManifest, Config, ServerConfig, ToolLimits, ToolManifest } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";

@@ -1,9 +1,10 @@
-import type { CallFacts, Decision, Obligation, Principal, Reason, ToolFacts } from "@callgate/core";
+import type { CallFacts, Decision, Obligation, PolicyEffect, Principal, Reason, ToolFacts } from "@callgate/core";
 import { FUEL, faultOf } from "./cel/engine.ts";
 import type { Frame } from "./cel/frame.ts";
 import { NO_OVERLOAD } from "./cel/fault.ts";
 import type { Value } from "./cel/value.ts";
 import type { ListFacts } from "./facts.ts";
+import { factOf } from "./fact-names.ts";
 import type { BoundRule, Rule } from "./rule.ts";
 
 export interface BoundRules {
@@ -40,6 +41,32 @@ function holds(bound: BoundRule, frame: Frame, budget: { fuel: number }): boolea
 }
 
 const NONE: readonly never[] = Object.freeze([]);
+
+/** What one rule made of one call. MUST NOT be shown to a model: it tells what the rule is made of. */
+export interface RuleTrace {
+  readonly rule: string;
+  readonly effect: PolicyEffect;
+  /** `not-asked`: the rule does not speak to this principal. */
+  readonly result: "true" | "false" | "failed" | "not-asked";
+  /** Why it failed. */
+  readonly failure?: string;
+  /** The facts that the condition names, by their dotted name, in its order; one that the call lacks is undefined. */
+  readonly facts: readonly { readonly name: string; readonly value: unknown }[];
+}
+
+/** Every call rule of a tool by itself, each with the fuel it has when it is decided. */
+export function trace(bound: BoundTool, call: CallFacts): RuleTrace[] {
+  const frame = frameFor(bound.call, call);
+  const budget = { fuel: DECISION_FUEL };
+  return bound.call.rules.map((one): RuleTrace => {
+    const { id, effect } = one.rule.document;
+    const facts = one.rule.facts.map((name) => ({ name, value: factOf(call, name) }));
+    if (!one.rule.appliesTo(call.principal)) return { rule: id, effect, result: "not-asked", facts: NONE };
+    const outcome = holds(one, frame, budget);
+    if (typeof outcome === "boolean") return { rule: id, effect, result: outcome ? "true" : "false", facts };
+    return { rule: id, effect, result: "failed", failure: outcome.message, facts };
+  });
+}
 
 function obligationsOf(rules: readonly Rule[]): readonly Obligation[] {
   const [only] = rules;

@@ -1,8 +1,8 @@
-import { EFFECTS, LABELS, type CallFacts, type Principal, type ToolFacts } from "@callgate/core";
+import { type CallFacts, EFFECTS, LABELS, type Principal, type ToolFacts } from "@callgate/core";
 import { Environment, type Variable } from "./cel/env.ts";
 import { LIBRARY } from "./cel/lib/index.ts";
 import { timestampOfMillis } from "./cel/time.ts";
-import { BOOL, DOUBLE, INT, STRING, TIMESTAMP, listOf, objectOf, type Type } from "./cel/type.ts";
+import { BOOL, DOUBLE, INT, listOf, objectOf, STRING, TIMESTAMP, type Type } from "./cel/type.ts";
 import type { Value } from "./cel/value.ts";
 
 /** What a rule about listing may read. */

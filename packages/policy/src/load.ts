@@ -8,20 +8,22 @@ import {
   type ToolFacts,
 } from "@callgate/core";
 import { compileGlobs } from "@callgate/core";
-import { boundRules, decide, mayList, refused, type BoundTool } from "./decide.ts";
+import { boundRules, decide, mayList, refused, trace, type BoundTool, type RuleTrace } from "./decide.ts";
 import { readPolicies, type PolicyDocument } from "./document.ts";
-import type { LoadedPolicies, PolicySet, PolicySource, PolicySummary } from "./port.ts";
+import type { LoadedPolicies, LoadedSet, PolicySource, PolicySummary } from "./port.ts";
 import { Rule, parseRule, type BoundRule } from "./rule.ts";
 import { closest } from "./suggest.ts";
+import { isCaseFile } from "./tools/cases.ts";
 
 /** How many tools that were unknown when loading are remembered. */
 const MAX_LATE_TOOLS = 1024;
 
 /**
  * Loads policy files: parses them, checks every rule against the arguments of every tool it matches, and compiles them.
- * Any defect refuses the whole set, since a rule left out is a rule that does not hold.
+ * Any defect refuses the whole set, since a rule left out is a rule that does not hold. Files of test cases are passed over.
  */
-export function loadPolicies(sources: readonly PolicySource[], tools: readonly ToolFacts[]): LoadedPolicies {
+export function loadPolicies(given: readonly PolicySource[], tools: readonly ToolFacts[]): LoadedPolicies {
+  const sources = given.filter((source) => !isCaseFile(source));
   const read = sources.map(readPolicies);
   const diagnostics: Diagnostic[] = read.flatMap((file) => file.diagnostics);
   const documents = read.flatMap((file) => file.policies);
@@ -126,7 +128,7 @@ function idleGlobs(document: PolicyDocument, tools: readonly ToolFacts[]): Diagn
   });
 }
 
-class CompiledSet implements PolicySet {
+class CompiledSet implements LoadedSet {
   readonly digest: string;
   readonly policies: readonly PolicySummary[];
   readonly #rules: readonly Rule[];
@@ -139,7 +141,15 @@ class CompiledSet implements PolicySet {
     this.policies = Object.freeze(
       rules.map(({ document: d }): PolicySummary => {
         const { file, line } = d.span;
-        return { id: d.id, file, line, effect: d.effect, tools: d.tools.map((t) => t.glob), phase: d.phase };
+        return {
+          id: d.id,
+          file,
+          line,
+          effect: d.effect,
+          tools: d.tools.map((t) => t.glob),
+          phase: d.phase,
+          conditional: d.when !== undefined,
+        };
       }),
     );
     for (const tool of tools) this.#known.set(tool.qualified, { digest: tool.digest, bound: bind(rules, tool) });
@@ -152,6 +162,10 @@ class CompiledSet implements PolicySet {
       // Rules cannot throw; this is for facts that are not what they say, such as a call without a tool.
       return refused(this.digest);
     }
+  }
+
+  explain(call: CallFacts): readonly RuleTrace[] {
+    return trace(this.#boundFor(call.tool), call);
   }
 
   mayList(principal: Principal & { readonly scopes: readonly string[] }, tool: ToolFacts): boolean {

@@ -1,4 +1,5 @@
 import type { CallFacts, Decision, Diagnostic, PolicyEffect, Principal, ToolFacts } from "@callgate/core";
+import type { RuleTrace } from "./decide.ts";
 
 /** A policy file as read. */
 export interface PolicySource {
@@ -14,6 +15,8 @@ export interface PolicySummary {
   readonly effect: PolicyEffect;
   readonly tools: readonly string[];
   readonly phase: "call" | "list";
+  /** Whether it has a condition: without one it always applies to whom it speaks to. */
+  readonly conditional: boolean;
 }
 
 /** A loaded, type-checked, compiled set of policies. Immutable; a reload makes a new one. */
@@ -30,7 +33,16 @@ export interface PolicySet {
   mayList(principal: Principal & { readonly scopes: readonly string[] }, tool: ToolFacts): boolean;
 }
 
+/** A set that was loaded from files: it can also say what each of its rules makes of a call. */
+export interface LoadedSet extends PolicySet {
+  /**
+   * Every rule that matches the tool, one by one, in the order of the files: what `decide` combines. For people who write
+   * policies; slower than `decide`. Throws for facts that are not what they say.
+   */
+  explain(call: CallFacts): readonly RuleTrace[];
+}
+
 /** What loading gave: a set, or every reason why there is none. */
 export type LoadedPolicies =
-  | { readonly ok: true; readonly set: PolicySet; readonly warnings: readonly Diagnostic[] }
+  | { readonly ok: true; readonly set: LoadedSet; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

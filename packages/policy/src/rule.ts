@@ -6,6 +6,7 @@ import { Defect } from "./cel/fault.ts";
 import { dottedName, childrenOf, type Expr } from "./cel/ast.ts";
 import { parse } from "./cel/parse.ts";
 import { typeText } from "./cel/type.ts";
+import { factNames } from "./fact-names.ts";
 import { callEnvironment, LIST_ENVIRONMENT } from "./facts.ts";
 import { typeOfSchema } from "./schema.ts";
 import type { PolicyDocument } from "./document.ts";
@@ -24,6 +25,8 @@ export class Rule {
   /** Why, when the policy speaks. */
   readonly reason: Reason;
   readonly obligations: readonly Obligation[];
+  /** The dotted names of the facts that the condition names. */
+  readonly facts: readonly string[];
   readonly matchesTool: (qualified: string) => boolean;
   readonly #roles: ((role: string) => boolean) | undefined;
   readonly #agents: ((agent: string) => boolean) | undefined;
@@ -41,6 +44,7 @@ export class Rule {
     this.#roles = document.roles && compileGlobs(document.roles);
     this.#agents = document.agents && compileGlobs(document.agents);
     this.#expr = expr;
+    this.facts = expr ? factNames(expr) : [];
     this.#readsArgs = expr !== undefined && reads(expr, "args");
   }
 

@@ -1,6 +1,13 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestOfJson, formatDiagnostic, type JsonObject, type Label, type ToolFacts, type Verdict } from "@callgate/core";
+import {
+  digestOfJson,
+  formatDiagnostic,
+  type JsonObject,
+  type Label,
+  type ToolFacts,
+  type Verdict,
+} from "@callgate/core";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { draftFlow, loadPolicies, SessionFlow } from "../src/index.ts";
@@ -23,7 +30,10 @@ interface Story {
 
 const PACKS = join(import.meta.dirname, "../../../policies");
 
-function toolOf(qualified: string, story: Story): { readonly facts: ToolFacts; readonly draft: ReturnType<typeof draftFlow> } {
+function toolOf(
+  qualified: string,
+  story: Story,
+): { readonly facts: ToolFacts; readonly draft: ReturnType<typeof draftFlow> } {
   const [server = "", name = ""] = qualified.split("__");
   const { description = "", args = {} } = story.tools[qualified] ?? {};
   const inputSchema: JsonObject = { type: "object", properties: args };
@@ -32,7 +42,18 @@ function toolOf(qualified: string, story: Story): { readonly facts: ToolFacts; r
   const digest = digestOfJson(inputSchema);
   return {
     draft,
-    facts: { server, name, qualified, operation: "tools/call", scopes: [], effects, labels, digest, inputSchema, arguments: draft.arguments },
+    facts: {
+      server,
+      name,
+      qualified,
+      operation: "tools/call",
+      scopes: [],
+      effects,
+      labels,
+      digest,
+      inputSchema,
+      arguments: draft.arguments,
+    },
   };
 }
 

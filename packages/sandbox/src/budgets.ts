@@ -45,7 +45,13 @@ export const DEFAULT_BUDGETS: Budgets = Object.freeze({
 });
 
 /** Where a smaller number would make no sense, or a process could not live. */
-const LEAST: Partial<Record<keyof Budgets, number>> = { heapMb: 8, rssMb: 96, cpuMs: 10, wallMs: 10, concurrentCalls: 1 };
+const LEAST: Partial<Record<keyof Budgets, number>> = {
+  heapMb: 8,
+  rssMb: 96,
+  cpuMs: 10,
+  wallMs: 10,
+  concurrentCalls: 1,
+};
 
 /** The budgets with defaults filled in. Throws `SANDBOX_BUDGET` for what is no budget. */
 export function budgetsOf(given: Partial<Budgets> = {}): Budgets {

@@ -1,6 +1,7 @@
 import { StreamableHTTPClientTransport, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { stdioBroker } from "../../support/broker.ts";
+import { ENVIRONMENT } from "../../support/process.ts";
 import { until } from "../../support/until.ts";
 import { headersFor, LEGACY_VERSION, modernRequest, send, type WireMessage } from "../../support/wire.ts";
 
@@ -81,7 +82,12 @@ export function modernHttp(url: string, token: string, sdk: boolean): Path {
 /** Stateless, over stdio: all of it through the SDK. */
 export async function modernStdio(config: string): Promise<Path> {
   const line = await open(
-    new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" }),
+    new StdioClientTransport({
+      command: process.execPath,
+      args: stdioBroker(config),
+      env: { ...ENVIRONMENT },
+      stderr: "ignore",
+    }),
   );
   const post: Post = (id, params, { capabilities = CAPABILITIES, meta = {} }) =>
     line.ask(id, modernRequest(id, "tools/call", params, { capabilities, meta }).body);
@@ -102,7 +108,14 @@ export async function legacyHttp(url: string, token: string): Promise<Path> {
 /** In a session over stdio: all of it through the SDK. */
 export async function legacyStdio(config: string): Promise<Path> {
   return inSession(
-    await open(new StdioClientTransport({ command: process.execPath, args: stdioBroker(config), stderr: "ignore" })),
+    await open(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: stdioBroker(config),
+        env: { ...ENVIRONMENT },
+        stderr: "ignore",
+      }),
+    ),
   );
 }
 

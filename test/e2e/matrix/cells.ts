@@ -89,12 +89,8 @@ export class Brokers {
     this.folder.write("policies/all.yaml", PERMIT_ALL);
   }
 
-  /** A client connected to a broker. `answers` go beyond elicitation and sampling. */
-  async cell(kind: Kind, face: FaceName, setup: Setup): Promise<Cell> {
-    const answers: Answers = {
-      ...ANSWERS,
-      "roots/list": () => ({ roots: [{ uri: pathToFileURL(this.workspace).href, name: "work" }] }),
-    };
+  /** A client connected to a broker. Without `answers` it can answer everything. */
+  async cell(kind: Kind, face: FaceName, setup: Setup, answers: Answers = this.#answers()): Promise<Cell> {
     let data: string;
     let agent: Agent;
     if (face === "http") {
@@ -121,6 +117,13 @@ export class Brokers {
         return { value, calls: await callsAfter(data, before) };
       },
       close: () => agent.close(),
+    };
+  }
+
+  #answers(): Answers {
+    return {
+      ...ANSWERS,
+      "roots/list": () => ({ roots: [{ uri: pathToFileURL(this.workspace).href, name: "work" }] }),
     };
   }
 

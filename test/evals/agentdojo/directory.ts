@@ -3,7 +3,7 @@ import { isObject } from "@callgate/core";
 const LISTS =
   /(?:^|_)(?:contacts?|contact_list|users?|members?|people|persons?|employees?|staff|colleagues?|friends?|family|team|channels?|groups?|rooms?|accounts?|bank_accounts?|profile|me|owner|payees?|beneficiar(?:y|ies)|scheduled_transactions|standing_orders|transactions|account_email|iban|email_address|address_book|directory|collaborators?|organi[sz]ations?|subscriptions?|saved_.*|trusted_.*|allowed_.*)$/i;
 const NEVER =
-  /(?:password|pin|secret|token|key|inbox|messages?|mails?|emails|web|content|contents|body|subject|description|posts?|reviews?|comments?|files?|notes?|issues?|trash|drafts?|events?)$/i;
+  /(?:^|_)(?:password|pin|secret|token|key|inbox|messages?|mails?|emails|web|content|contents|body|subject|description|posts?|reviews?|comments?|files?|notes?|issues?|trash|drafts?|events?)$/i;
 
 /**
  * What an operator would call directory data in a world's initial state: people, channels, own accounts and known payees,

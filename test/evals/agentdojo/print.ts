@@ -42,6 +42,15 @@ export function printScores(all: readonly { readonly label: string; readonly sco
   );
 }
 
+/** The metrics over all suites that differ by more than one point between two ways of measuring. */
+export function apart(one: readonly Score[], other: readonly Score[]): string[] {
+  return (Object.keys(SHARES) as (keyof typeof SHARES)[]).flatMap((key) => {
+    const [a, b] = [one, other].map((scores) => sumOf(scores.map((score) => score[key]))) as [Share, Share];
+    const points = 100 * Math.abs(a.hit / Math.max(1, a.of) - b.hit / Math.max(1, b.of));
+    return points > 1 ? [`${SHARES[key]} by ${points.toFixed(1)} points`] : [];
+  });
+}
+
 function sumOf(shares: readonly Share[]): Share {
   return { hit: shares.reduce((sum, s) => sum + s.hit, 0), of: shares.reduce((sum, s) => sum + s.of, 0) };
 }

@@ -1,6 +1,6 @@
 import { type Digest, isObject, type Label, type ToolEffect } from "@callgate/core";
 import { Document, isCollection, type YAMLMap } from "yaml";
-import { type Definition, definitionDigest } from "./pin.ts";
+import { type Definition, definitionDigest } from "./definition.ts";
 import type { Callback } from "./types.ts";
 
 /** A tool as a draft proposes it. `note` becomes a comment above it. */

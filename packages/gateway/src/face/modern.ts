@@ -163,7 +163,7 @@ export class ModernFace {
     if (!principal) {
       const handler = createMcpHandler(
         ({ authInfo }) => {
-          const { grant: own, relays } = authInfo?.extra as { grant: Grant; relays: boolean };
+          const { grant: own, relays } = (authInfo as AuthInfo).extra as { grant: Grant; relays: boolean };
           return agentServer(this.#broker, "modern", () => ({ grant: own, session: this.#sessionOf(own) }), relays);
         },
         { legacy: "reject", onerror: (error) => this.#log.debug({ err: error.message }, "modern face") },

@@ -1,4 +1,4 @@
-import { messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { digestOf, messageOf, type Reason, type RecordDraft } from "@callgate/core";
 import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -7,6 +7,7 @@ const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 export async function recordIntent(life: Life): Promise<Refusal | undefined> {
   const { decision } = life;
   if (!decision) throw new Error("intent before decision");
+  const facts = factsText(life);
   try {
     await life.gate.ledger.append({
       ...common(life),
@@ -17,7 +18,8 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
         policies: decision.policies,
         ...(life.approver !== undefined && { approver: life.approver }),
       },
-      ...(life.keepArgs && { payloads: { args: life.argsText } }),
+      ...(facts !== undefined && { detail: { facts: digestOf(facts) } }),
+      payloads: { ...(life.keepArgs && { args: life.argsText }), ...(facts !== undefined && { facts }) },
     });
     return undefined;
   } catch (error) {
@@ -37,6 +39,7 @@ export async function recordDenial(
   errors: readonly Reason[],
   fault: string | undefined,
 ): Promise<number> {
+  const facts = factsText(life);
   return await life.gate.ledger.append({
     ...common(life),
     kind: "denial",
@@ -46,15 +49,16 @@ export async function recordDenial(
       policies: life.decision?.policies ?? life.gate.policies.digest,
     },
     error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
-    ...((errors.length > 0 || fault !== undefined) && {
+    ...((errors.length > 0 || fault !== undefined || facts !== undefined) && {
       detail: {
+        ...(facts !== undefined && { facts: digestOf(facts) }),
         ...(errors.length > 0 && {
           errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
         }),
         ...(fault !== undefined && { fault: clip(fault, 300) }),
       },
     }),
-    ...(life.argsText !== "" && { payloads: { args: life.argsText } }),
+    payloads: { ...(life.argsText !== "" && { args: life.argsText }), ...(facts !== undefined && { facts }) },
   });
 }
 
@@ -104,6 +108,26 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
     // The intent is durable: on the next start the call is `unknown`, which is the truth.
     life.gate.log.error({ call: life.id, err: messageOf(error) }, "an outcome could not be recorded");
   }
+}
+
+/**
+ * What the policies saw beside the arguments and the tool's definition, which the record names by digest: enough to decide the
+ * call again. Absent for a call that was refused before it had facts.
+ */
+function factsText(life: Life): string | undefined {
+  if (!life.facts) return undefined;
+  const { principal, tool, session, loop, budget, flow, time } = life.facts;
+  const { scopes, effects, labels } = tool;
+  return JSON.stringify({
+    principal,
+    tool: { qualified: tool.qualified, operation: tool.operation, scopes, effects, labels },
+    session,
+    loop,
+    budget,
+    // Origins are kept by the text of each argument: out of sight with them.
+    ...(flow && life.keepArgs && { flow }),
+    time,
+  });
 }
 
 function common(life: Life): Omit<RecordDraft, "kind"> {

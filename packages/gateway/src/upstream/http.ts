@@ -284,8 +284,9 @@ export function headerValue(value: string): string {
 export function standardHeaders(message: Message): Record<string, string> {
   const params = message.params ?? {};
   const meta = params["_meta"] as Record<string, unknown> | undefined;
+  const version = meta?.[ENVELOPE.version];
   const headers: Record<string, string> = {
-    "mcp-protocol-version": String(meta?.[ENVELOPE.version] ?? ""),
+    "mcp-protocol-version": typeof version === "string" ? version : "",
     "mcp-method": message.method ?? "",
   };
   const name = message.method === "resources/read" ? params["uri"] : params["name"];

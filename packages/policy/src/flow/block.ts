@@ -15,7 +15,8 @@ export function readBlock(text: string): unknown {
   }
 }
 
-const MALFORMED = Symbol("malformed");
+// One object for all: a stack trace would cost more than the reading.
+const MALFORMED = new Error("malformed");
 const KEY =
   /^(?:([A-Za-z0-9_][^:#"'\n]{0,100}?|[^\s:#"'&*!|>%@`,[\]{}-][^:#\n]{0,100}?)|'((?:[^']|'')*)'|"((?:[^"\\]|\\.)*)"):(?: +(.*)|)$/s;
 

@@ -1,4 +1,4 @@
-import { isObject, type ArgumentRole, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
+import { type ArgumentRole, isObject, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
 import { nameWords } from "./instruct.ts";
 import type { ResultFlow } from "./session-flow.ts";
 
@@ -17,12 +17,27 @@ export interface FlowDraft {
   readonly arguments: Readonly<Record<string, ArgumentRole>>;
 }
 
-const READS = new Set("get read list search find check fetch show view query lookup look describe count download browse summarize calculate compute convert compare is has verify ls cat retrieve load scan inspect watch track estimate preview locate select visit open display ask translate detect analyze analyse".split(" "));
-const DESTROYS = new Set("delete remove erase clear drop wipe purge trash destroy cancel revoke kick ban uninstall terminate unsubscribe discard empty deactivate disable reset close".split(" "));
-const REACHES = new Set("send email mail message forward reply respond post publish upload tweet share invite pay transfer wire refund donate withdraw buy purchase order checkout subscribe book reserve rent submit notify call dial grant push deploy release comment".split(" "));
-const MONEY = /\b(money|pay(?:ment|ee)?|bank|iban|transaction|wire|remit|refund|donat|transfer (?:of )?(?:money|funds|amount))/i;
-const OPEN_CONTENT = /\b(web|website|webpage|web page|url|html|http|internet|online|browser|page content|file|readme|document|attachment)\b/i;
-const PRIVATE = /\b(e-?mails?|inbox|messages?|files?|drive|calendar|events?|contacts?|account|balance|transactions?|user info|user information|profile|personal|address book|documents?|notes?|medical|health|salary|passport|orders?|history|cart|private|repositor(?:y|ies)|channels?)\b/i;
+const READS = new Set(
+  "get read list search find check fetch show view query lookup look describe count download browse summarize calculate compute convert compare is has verify ls cat retrieve load scan inspect watch track estimate preview locate select visit open display ask translate detect analyze analyse".split(
+    " ",
+  ),
+);
+const DESTROYS = new Set(
+  "delete remove erase clear drop wipe purge trash destroy cancel revoke kick ban uninstall terminate unsubscribe discard empty deactivate disable reset close".split(
+    " ",
+  ),
+);
+const REACHES = new Set(
+  "send email mail message forward reply respond post publish upload tweet share invite pay transfer wire refund donate withdraw buy purchase order checkout subscribe book reserve rent submit notify call dial grant push deploy release comment".split(
+    " ",
+  ),
+);
+const MONEY =
+  /\b(money|pay(?:ment|ee)?|bank|iban|transaction|wire|remit|refund|donat|transfer (?:of )?(?:money|funds|amount))/i;
+const OPEN_CONTENT =
+  /\b(web|website|webpage|web page|url|html|http|internet|online|browser|page content|file|readme|document|attachment)\b/i;
+const PRIVATE =
+  /\b(e-?mails?|inbox|messages?|files?|drive|calendar|events?|contacts?|account|balance|transactions?|user info|user information|profile|personal|address book|documents?|notes?|medical|health|salary|passport|orders?|history|cart|private|repositor(?:y|ies)|channels?)\b/i;
 const SECRET = /\b(password|passphrase|credentials?|api[ _-]?keys?|secrets?|access[ _-]?tokens?|private[ _-]?keys?)\b/i;
 
 /** Guesses effects, labels and the roles of arguments from a tool's names, formats and descriptions. Pure. */
@@ -30,7 +45,9 @@ export function draftFlow(tool: ToolDefinition): FlowDraft {
   const words = nameWords(tool.name);
   const about = `${words.join(" ")} ${tool.description ?? ""}`;
   const verb = words.find((word) => READS.has(word) || DESTROYS.has(word) || REACHES.has(word)) ?? words[0] ?? "";
-  const isRead = READS.has(words[0] ?? "") || (READS.has(verb) && !/^(?:create|add|update|set|make|edit|modify|change|write|append)$/.test(words[0] ?? ""));
+  const isRead =
+    READS.has(words[0] ?? "") ||
+    (READS.has(verb) && !/^(?:create|add|update|set|make|edit|modify|change|write|append)$/.test(words[0] ?? ""));
   const properties = isObject(tool.inputSchema?.["properties"]) ? tool.inputSchema["properties"] : {};
   const roles: Record<string, ArgumentRole> = {};
   for (const [name, schema] of Object.entries(properties)) {
@@ -40,7 +57,8 @@ export function draftFlow(tool: ToolDefinition): FlowDraft {
   const given = new Set(Object.values(roles));
   const effects: ToolEffect[] = isRead ? ["read"] : ["write"];
   if (DESTROYS.has(verb)) effects.push("destructive");
-  if (given.has("url") || (!isRead && (REACHES.has(verb) || given.has("destination") || given.has("payee")))) effects.push("external");
+  if (given.has("url") || (!isRead && (REACHES.has(verb) || given.has("destination") || given.has("payee"))))
+    effects.push("external");
   const labels: Label[] = ["untrusted"];
   if (PRIVATE.test(about)) labels.push("private");
   if (isRead && SECRET.test(about)) labels.push("secret");
@@ -49,12 +67,24 @@ export function draftFlow(tool: ToolDefinition): FlowDraft {
 }
 
 const NAMES: readonly (readonly [ArgumentRole, RegExp])[] = [
-  ["credential", /^(?:.* )?(?:password|passwd|passphrase|pin|pin code|secret|token|api key|ssh key|public key|private key|credentials?)$/],
+  [
+    "credential",
+    /^(?:.* )?(?:password|passwd|passphrase|pin|pin code|secret|token|api key|ssh key|public key|private key|credentials?)$/,
+  ],
   ["url", /^(?:.* )?(?:urls?|uri|links?|href|website|webhook|endpoint|domain|hostname|host)$/],
-  ["content", /^(?:.* )?(?:body|contents?|text|message|subject|title|description|comment|notes?|summary|caption|reason|bio|review|feedback|memo|details|question|answer|remarks?|readme)$/],
-  ["time", /^(?:.* )?(?:date|time|day|start|end|deadline|due|datetime|timestamp|month|year|hour|when|until|expiry|expires)(?: (?:date|time|day|at))?$/],
+  [
+    "content",
+    /^(?:.* )?(?:body|contents?|text|message|subject|title|description|comment|notes?|summary|caption|reason|bio|review|feedback|memo|details|question|answer|remarks?|readme|instructions?|prompt)$/,
+  ],
+  [
+    "time",
+    /^(?:.* )?(?:date|time|day|start|end|deadline|due|datetime|timestamp|month|year|hour|when|until|expiry|expires)(?: (?:date|time|day|at))?$/,
+  ],
   ["amount", /^(?:.* )?(?:amount|price|quantity|qty|total|cost|sum|fee|tip|budget|count|units?|shares|limit)$/],
-  ["destination", /^(?:.* )?(?:to|cc|bcc|recipients?|e ?mails?|email address|addressees?|participants?|attendees?|invitees?|guests?|channels?|users?|usernames?|user name|members?|collaborators?|assignees?|phone|phone number|contacts?|groups?|rooms?|receivers?|followers?|friends?|person|people|shipping address|delivery address)$/],
+  [
+    "destination",
+    /^(?:.* )?(?:to|cc|bcc|recipients?|e ?mails?|email address|addressees?|participants?|attendees?|invitees?|guests?|channels?|users?|usernames?|user name|members?|collaborators?|assignees?|phone|phone number|contacts?|groups?|receivers?|followers?|friends?|person|people|shipping address|delivery address)$/,
+  ],
   ["payee", /^(?:.* )?(?:payee|iban|account|account number|beneficiary|bank account|wallet|wallet address)$/],
   ["path", /^(?:.* )?(?:path|file path|filepath|directory|folder|dir|file ?name|file)$/],
   ["target", /^(?:.* )?(?:ids?|identifier|uuid|key|slug|number)$/],
@@ -73,7 +103,8 @@ function roleOf(name: string, schema: JsonObject, isRead: boolean, about: string
   if (role === undefined && /\burl\b|web ?site/i.test(hint)) role = "url";
   if (role === undefined && /\bIBAN\b|account number/i.test(hint)) role = "payee";
   if (role === "destination" && (MONEY.test(about) || /\bIBAN\b/i.test(hint)) && !/mail/.test(plain)) role = "payee";
-  if (role === "content" && formats.length > 0 && !formats.includes("string") && !formats.includes("array")) role = "amount";
+  if (role === "content" && formats.length > 0 && !formats.includes("string") && !formats.includes("array"))
+    role = "amount";
   if (isRead) return role === "url" || role === "path" ? role : "query";
   if (role === undefined && (formats.includes("number") || formats.includes("integer"))) return "amount";
   return role ?? "target";
@@ -89,7 +120,8 @@ function formatsOf(schema: JsonObject): string[] {
   }
   for (const key of ["anyOf", "oneOf", "allOf"]) {
     const members = schema[key];
-    if (Array.isArray(members)) for (const member of members) if (isObject(member)) found.push(...formatsOf(member as JsonObject));
+    if (Array.isArray(members))
+      for (const member of members) if (isObject(member)) found.push(...formatsOf(member as JsonObject));
   }
   if (isObject(schema["items"])) found.push(...formatsOf(schema["items"] as JsonObject).filter((f) => f !== "string"));
   return found;

@@ -214,10 +214,10 @@ const STRONG = [...new Set(FAMILIES.flat())].filter(
 const WEAK =
   "add|make|set|put|open|get|read|check|go to|run|call|order|give|book|close|move|draft|email|mail|message|write|share|access|remove|reply|say|click|tell|inform|notify|ask|join|include|place|sign|push|follow|save|text";
 const OBJECT =
-  "(?:me|us|him|her|them|all|every|each|the|a|an|my|your|our|his|their|this|that|these|those|any|to|with|from|user|it|on|up|out|in|for|at|as many|as much|\\W*[\\w.+-]+@|https?:|www\\.|\\d|new)\\b";
+  "(?:me|us|him|her|them|all|every|each|the|a|an|my|your|our|his|their|this|that|these|those|any|to|with|from|user|it|on|up|out|in|for|at|as many|as much|\\W{0,3}[\\w.+-]{1,64}@|https?:|www\\.|\\d|new)\\b";
 const LEAD =
-  "(?:please[,:]?|kindly|then|also|finally|first|next|now|afterwards?|and then|after(?: that| this)?|you must|you should|you need to|you have to|you are to|make sure to|be sure to|remember to|do not forget to|don't forget to|and|to-?do|task|action|instructions?|assistant|ai|agent|important|urgent|step \\d+|\\d+[.)]|[-*•]) *[,:]?(?: +(?:please|also|then))? *";
-const START = `(?:^|[.!?:;>)\\]}\\n"'] *|\\n\\s*)`;
+  "(?:please[,:]?|kindly|then|also|finally|first|next|now|afterwards?|and then|after(?: that| this)?|you must|you should|you need to|you have to|you are to|make sure to|be sure to|remember to|do not forget to|don't forget to|and|to-?do|task|action|instructions?|assistant|ai|agent|important|urgent|step \\d+|\\d+[.)]|[-*•]) {0,2}[,:]?(?: {1,2}(?:please|also|then))? {0,2}";
+const START = `(?:^|[.!?:;>)\\]}\\n"'] {0,4}|\\n\\s{0,8})`;
 
 const STRONG_COMMAND = new RegExp(`${START}(?:${LEAD}){0,3}(?:${STRONG.join("|")})(?= +\\S)`, "i");
 const WEAK_COMMAND = new RegExp(`${START}(?:${LEAD}){0,3}(?:${WEAK}) +${OBJECT}`, "i");
@@ -235,7 +235,9 @@ export function isCommanding(text: string): boolean {
 /** The words of a tool's name: `sendDirect_message` gives `send`, `direct`, `message`. */
 export function nameWords(name: string): string[] {
   return name
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, (_, a?: string, b?: string, c?: string) =>
+      c === undefined ? `${a} ${b}` : `${c} `,
+    )
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter(Boolean);

@@ -1,6 +1,6 @@
 import { isObject } from "@callgate/core";
-import { readLiteral } from "./literal.ts";
 import { readBlock } from "./block.ts";
+import { readLiteral } from "./literal.ts";
 
 /** A scalar of a structured value, or a whole text. */
 export interface Leaf {

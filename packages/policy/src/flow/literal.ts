@@ -13,7 +13,8 @@ export function readLiteral(text: string): unknown {
   }
 }
 
-const MALFORMED = Symbol("malformed");
+// One object for all: a stack trace would cost more than the reading.
+const MALFORMED = new Error("malformed");
 const ESCAPES: Readonly<Record<string, string>> = {
   n: "\n",
   t: "\t",

@@ -1,9 +1,9 @@
 import type { FlowFacts, Label } from "@callgate/core";
 import { isGrounded } from "./grounded.ts";
 import { actOf, isCommanding } from "./instruct.ts";
-import { leavesOf, type Leaf } from "./leaves.ts";
+import { type Leaf, leavesOf } from "./leaves.ts";
 import { normalise, wordsOf } from "./text.ts";
-import { ValueIndex, type Mark } from "./value-index.ts";
+import { type Mark, ValueIndex } from "./value-index.ts";
 import { hostOf, valuesInside } from "./values.ts";
 
 /** Which parts of a result carry its labels, where it is structured. */
@@ -25,7 +25,8 @@ export interface Observed {
   readonly args?: unknown;
 }
 
-const FREE_TEXT = /^(?:.*_)?(?:body|content|contents|text|description|subject|title|message|messages|note|notes|comment|comments|review|reviews|summary|details|reason|bio|about|caption|snippet|feedback|memo|remarks?|instructions?)$/i;
+const FREE_TEXT =
+  /^(?:.*_)?(?:body|content|contents|text|description|subject|title|message|messages|note|notes|comment|comments|review|reviews|summary|details|reason|bio|about|caption|snippet|feedback|memo|remarks?|instructions?)$/i;
 const MAX_COMMANDS = 65_536;
 const WINDOW = 5;
 const MAX_WINDOWS = 200;
@@ -45,6 +46,11 @@ export class SessionFlow {
   /** `maxBytes` bounds the index of what records said; the task and trusted values may take as much again. */
   constructor(maxBytes?: number) {
     this.#index = new ValueIndex(maxBytes);
+  }
+
+  /** About how many bytes the index holds. */
+  get bytes(): number {
+    return this.#index.bytes;
   }
 
   get labels(): readonly Label[] {
@@ -87,7 +93,8 @@ export class SessionFlow {
     for (const leaf of leaves) {
       const extra = labelsOf(leaf, flow);
       for (const label of extra) this.#labels.add(label);
-      const isFree = isUntrusted && (extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
+      const isFree =
+        isUntrusted && (extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
       if (isFree) {
         const commanding = isCommanding(leaf.text);
         if (commanding) this.#remember(leaf.text);
@@ -118,7 +125,8 @@ export class SessionFlow {
         continue;
       }
       const values = text.length < 6 ? [] : valuesInside(text);
-      for (const value of values) if (value !== text && !Object.hasOwn(origins, value)) define(origins, value, this.originsOf(value));
+      for (const value of values)
+        if (value !== text && !Object.hasOwn(origins, value)) define(origins, value, this.originsOf(value));
       if (values.length > 0) define(inside, text, values);
       define(origins, text, this.#composite(text, values, origins));
     }
@@ -136,9 +144,13 @@ export class SessionFlow {
 
   /** The origins of several values in one text (`a@x.org, b@x.org`): together they are as good as the worst. */
   #joint(value: string): readonly string[] | undefined {
-    if (value.length > 400) return undefined;
-    const parts = value.split(/[,;<>\n]+/).map((part) => part.trim()).filter((part) => part !== "");
-    if (parts.length < 2 || parts.length > 32) return undefined;
+    // A letter is no list of values.
+    if (value.length > 400 || /\n\s*\n/.test(value)) return undefined;
+    const parts = value
+      .split(/[,;<>\n]+/)
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+    if (parts.length < 2 || parts.length > 32 || parts.some((part) => part.split(/\s+/).length > 6)) return undefined;
     const union = new Set<string>();
     let worst: readonly string[] | undefined;
     for (const part of parts) {
@@ -151,9 +163,19 @@ export class SessionFlow {
     return names.sort();
   }
 
-  #composite(text: string, values: readonly string[], known: Readonly<Record<string, readonly string[]>>): readonly string[] {
+  #composite(
+    text: string,
+    values: readonly string[],
+    known: Readonly<Record<string, readonly string[]>>,
+  ): readonly string[] {
     const own = this.originsOf(text);
-    const union = new Set([...own, ...values.flatMap((value) => known[value] ?? [])]);
+    const union = new Set(own);
+    for (const value of values) {
+      const origins = known[value] ?? [];
+      // A letter that mentions a known address carries out no command, whoever else named the address.
+      for (const origin of origins)
+        if (origin !== "instructed" || !isGrounded(origins.filter((o) => o !== "instructed"))) union.add(origin);
+    }
     if (own.length === 1 && own[0] === "model") for (const origin of this.#passages(text)) union.add(origin);
     return [...union].sort();
   }
@@ -201,7 +223,8 @@ export class SessionFlow {
   }
 }
 
-const SECRET_FIELD = /pass(?:word|wd|phrase|code)|passport|secret|credential|(?:credit|debit)[ _-]?card|card[ _-]?number|\bcvv|\bcvc|\bssn\b|social[ _-]?security|api[ _-]?key|private[ _-]?key|access[ _-]?token|\bpin\b|(?:national|tax|id)[ _-]?number/i;
+const SECRET_FIELD =
+  /pass(?:word|wd|phrase|code)|passport|secret|credential|(?:credit|debit)[ _-]?card|card[ _-]?number|\bcvv|\bcvc|\bssn\b|social[ _-]?security|api[ _-]?key|private[ _-]?key|access[ _-]?token|\bpin\b|(?:national|tax|id)[ _-]?number/i;
 
 /** The labels of one field: what the manifest says of it, and `secret` where its name leaves no doubt. */
 function labelsOf({ path, field }: Leaf, flow: ResultFlow | undefined): readonly Label[] {
@@ -247,7 +270,13 @@ function stringsOf(value: unknown): string[] {
 }
 
 function numbersOf(value: unknown): string[] {
-  return [...new Set(scalarsIn(value).filter((scalar) => typeof scalar !== "string").map(String))];
+  return [
+    ...new Set(
+      scalarsIn(value)
+        .filter((scalar) => typeof scalar !== "string")
+        .map(String),
+    ),
+  ];
 }
 
 function scalarsOf(value: unknown): string[] {

@@ -1,6 +1,5 @@
-const ASCII = /^[\x00-\x7f]*$/; // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is meant
-const INVISIBLE =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]|[\u{e0000}-\u{e0fff}]/gu;
+const ASCII = /^[\x00-\x7f]*$/;
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
 
 /**
  * The form in which texts are compared: NFKC, lower case, one space for any run of white space, no invisible characters,

@@ -20,6 +20,7 @@ class Segment {
   readonly entries: Entry[] = [];
   readonly words = new Map<string, number[]>();
   readonly keys = new Map<string, Set<Mark>>();
+  readonly marks = new Set<Mark>();
   cost = 0;
 }
 
@@ -79,6 +80,7 @@ export class ValueIndex {
   #insert(segment: Segment, normal: string, mark: Mark): void {
     const base = segment.entries.length * PLACE;
     segment.entries.push({ text: normal, mark });
+    segment.marks.add(mark);
     let cost = 64 + normal.length * 2;
     eachWord(normal, (start, end) => {
       const word = normal.slice(start, end);
@@ -199,10 +201,10 @@ export class ValueIndex {
       const { text, mark } = segment.entries[number] as Entry;
       if (into.has(mark) && (!mark.embedded || into.has(mark.embedded))) continue;
       const start = posting - number * PLACE - shift;
-      // Past the bound the value counts as embedded in whatever its rarest word is in: that can only cost trust.
       if (++verified > MAX_VERIFIED) {
-        if (!mark.grounds || mark.embedded) into.add(mark.embedded ?? mark);
-        continue;
+        // Past the bound the value counts as embedded in all that is here: that can only cost trust.
+        for (const one of segment.marks) if (!one.grounds || one.embedded) into.add(one.embedded ?? one);
+        return;
       }
       if (start < 0 || !text.startsWith(needle, start)) continue;
       const end = start + needle.length;

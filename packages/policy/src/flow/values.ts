@@ -30,7 +30,24 @@ const DAY_FIRST = new RegExp(`\\b(?:${DAY}${TO})?${DAY}(?: +of)? +${MONTH}\\b${Y
 const MONTH_FIRST = new RegExp(`\\b${MONTH}\\.? +(?:the +)?${DAY}(?:${TO}${DAY}(?![\\d:]))?\\b${YEAR}`, "g");
 const HAS_MONTH = new RegExp(`\\b${MONTH}\\b`);
 const NUMBER = /(?<![\w.])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])|(?<![\w.])\d+(?:\.\d+)?(?![\w])/g;
-const ACCOUNT = /\b(?=(?:[ -]?[a-z0-9]){8,40}\b)[a-z]{0,4}\d[a-z0-9]*(?:[ -][a-z0-9]{1,6}){0,9}\b/g;
+// Groups of an account number have digits, all of them; an IBAN begins anew even after another number.
+const ACCOUNT = /\b(?=(?:[ -]?[a-z0-9]){8,40}\b)[a-z]{0,4}\d[a-z0-9]*(?:[ -](?=[a-z]{0,4}\d)[a-z0-9]{1,8}){0,9}\b/g;
+const IBAN = /\b[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,3})?\b/g;
+
+function hasDigits(text: string, wanted: number): boolean {
+  let found = 0;
+  for (let i = 0; i < text.length && found < wanted; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 48 && code <= 57) found += 1;
+  }
+  return found >= wanted;
+}
+
+function* accountsIn(text: string): Generator<string> {
+  if (text.length < 8 || !hasDigits(text, 6)) return;
+  for (const [piece] of text.matchAll(ACCOUNT)) yield piece;
+  for (const [piece] of text.matchAll(IBAN)) yield piece;
+}
 
 /**
  * The canonical keys of what a normalised text mentions in several ways of writing: dates (`d:2024-05-01`, or `m:05-01` without
@@ -54,7 +71,7 @@ export function keysOf(text: string): Set<string> {
     const value = Number(number.replaceAll(",", ""));
     if (Number.isFinite(value)) keys.add(`n:${value}`);
   }
-  for (const [piece] of text.matchAll(ACCOUNT)) {
+  for (const piece of accountsIn(text)) {
     const account = accountOf(piece);
     if (account) keys.add(`a:${account}`);
   }
@@ -92,6 +109,8 @@ export function lookupKeys(text: string): string[] {
   const iso = /^(\d{4}-\d{2}-\d{2})(?:[t ].*)?$/.exec(trimmed);
   if (iso) return [`d:${iso[1]}`, `m:${(iso[1] as string).slice(5)}`];
   const keys: string[] = [];
+  // A longer text that mentions a day is not that day.
+  if (trimmed.length > 60) return keys;
   for (const key of keysOf(trimmed)) {
     // What is only a part of the value is not the value.
     if (key.startsWith("n:") && !/^[-+$€£ ]*[\d.,]+[ $€£%]*$/.test(trimmed)) continue;
@@ -101,13 +120,16 @@ export function lookupKeys(text: string): string[] {
   return keys;
 }
 
-const EMAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu;
+// Bounded, and begun only where a run begins: text from outside MUST NOT make a search take quadratic time.
+const EMAIL = /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}@(?:[\p{L}\p{N}-]{1,63}\.){1,8}[\p{L}\p{N}-]{1,63}/gu;
 const URLISH =
-  /\b(?:[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>()[\]{}]+|www\.[^\s"'<>()[\]{}]+|(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|ai|co|me|info|biz|xyz|ly|gg|sh|site|online|top|ru|cn|de|uk|fr|eu|us|ch|edu|gov)(?:\/[^\s"'<>()[\]{}]*)?)/g;
+  /(?<![a-z0-9.-])(?:[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>()[\]{}]{1,2048}|www\.[^\s"'<>()[\]{}]{1,2048}|(?:[a-z0-9-]{1,63}\.){1,8}(?:com|org|net|io|dev|app|ai|co|me|info|biz|xyz|ly|gg|sh|site|online|top|ru|cn|de|uk|fr|eu|us|ch|edu|gov)(?![a-z0-9-])(?:\/[^\s"'<>()[\]{}]{0,2048})?)/g;
+
+const MAX_SEARCHED = 65_536;
 
 /** The values inside a longer text that say where something goes: e-mail addresses, URLs and hosts, account numbers. */
 export function valuesInside(text: string): string[] {
-  const normal = normalise(text);
+  const normal = normalise(text.slice(0, MAX_SEARCHED));
   const found = new Set<string>();
   for (const [email] of normal.matchAll(EMAIL)) found.add(email.replace(/\.+$/, ""));
   for (const match of normal.matchAll(URLISH)) {
@@ -115,13 +137,14 @@ export function valuesInside(text: string): string[] {
     found.add(match[0].replace(/[.,;:!?]+$/, ""));
   }
   if (/\d/.test(normal)) {
-    for (const [piece] of normal.matchAll(ACCOUNT)) if (accountOf(piece)) found.add(piece);
+    for (const piece of accountsIn(normal)) if (accountOf(piece)) found.add(piece);
   }
   return [...found].slice(0, 64);
 }
 
 /** The host of a URL, or of what people write for one (`www.example.com/page`); undefined for anything else. */
 export function hostOf(text: string): string | undefined {
+  if (text.length > 512) return undefined;
   const match =
     /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^\s/@]*@)?((?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,}|\d+(?:\.\d+){3})(?::\d+)?(?:[/?#]\S*)?$/u.exec(
       text,

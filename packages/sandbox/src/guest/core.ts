@@ -62,18 +62,10 @@ export function guestCore(): GuestKit {
     defineProperty(world, name, { value, writable: false, enumerable: false, configurable: false });
   }
 
-  // What runs code outside the budget, lives outside the heap limit, or makes code from text.
-  for (const name of ["WebAssembly", "SharedArrayBuffer", "Atomics", "FinalizationRegistry", "WeakRef", "eval", "escape", "unescape"])
-    delete world[name];
   const noCode = function Function(): never {
     throw new TypeError("code from strings is not allowed here");
   };
-  const makers: object[] = [
-    function () {},
-    async function () {},
-    function* () {},
-    async function* () {},
-  ];
+  const makers: object[] = [function () {}, async function () {}, function* () {}, async function* () {}];
   for (const maker of makers)
     defineProperty(getPrototypeOf(maker), "constructor", { value: noCode, writable: false, configurable: false });
   defineProperty(noCode, "prototype", { value: getPrototypeOf(makers[0] as object), writable: false });
@@ -111,7 +103,11 @@ export function guestCore(): GuestKit {
     asConsole[level] = (...args: unknown[]) => {
       let line = "";
       for (let i = 0; i < args.length; i++) line += (i > 0 ? " " : "") + inspect(args[i], 0, { left: 1000 });
-      send(18, level === "warn" ? 1 : level === "error" ? 2 : level === "debug" || level === "trace" ? 3 : 0, slice(line, 0, 65536));
+      send(
+        18,
+        level === "warn" ? 1 : level === "error" ? 2 : level === "debug" || level === "trace" ? 3 : 0,
+        slice(line, 0, 65536),
+      );
     };
   asConsole.assert = (ok: unknown, ...args: unknown[]) => {
     if (!ok) apply(asConsole.error as () => void, undefined, ["assertion failed:", ...args]);
@@ -199,16 +195,37 @@ export function guestCore(): GuestKit {
       const value = await apply(target as (...args: unknown[]) => unknown, undefined, [parse(inputText)]);
       const text = stringify(value) as string | undefined;
       if (text !== undefined && text.length > outLimit)
-        send(23, 0, stringify({ code: "OUTPUT_LIMIT", message: `the result has more than ${outLimit} bytes`, stack: "" }));
+        send(
+          23,
+          0,
+          stringify({ code: "OUTPUT_LIMIT", message: `the result has more than ${outLimit} bytes`, stack: "" }),
+        );
       else send(22, 0, text ?? "null");
     } catch (error) {
       fail("GUEST_ERROR", error);
     }
   }
 
-  function connect(toWorker: typeof send, asking: typeof askWorker, configText: string): void {
+  /** Done while the isolate waits for a guest. */
+  function connect(toWorker: typeof send, asking: typeof askWorker): void {
     send = toWorker;
     askWorker = asking;
+    // What runs code outside the budget, lives outside the heap limit, or makes code from text. Gone before the
+    // guest's first line.
+    const risky = [
+      "WebAssembly",
+      "SharedArrayBuffer",
+      "Atomics",
+      "FinalizationRegistry",
+      "WeakRef",
+      "eval",
+      "escape",
+      "unescape",
+    ];
+    for (let i = 0; i < risky.length; i++) delete world[risky[i] as string];
+  }
+
+  function configure(configText: string): void {
     const config = parse(configText) as {
       seed: [number, number, number, number];
       seeded: boolean;
@@ -257,7 +274,8 @@ export function guestCore(): GuestKit {
 
   /** The worker's only way in. */
   function enter(op: number, id: number, a: unknown, b: unknown, c: unknown): void {
-    if (op === 0) connect(a as typeof send, b as typeof askWorker, c as string);
+    if (op === 0) connect(a as typeof send, b as typeof askWorker);
+    else if (op === 5) configure(a as string);
     else if (op === 1) then(run(a, b as string, c as string), undefined, undefined);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];

@@ -31,7 +31,19 @@ export function guestServices(kit: GuestKit): void {
         ? new Uint8Array(v.buffer as ArrayBuffer, v.byteOffset, v.byteLength)
         : utf8.encode(String(v));
 
-  const PARTS = ["href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"];
+  const PARTS = [
+    "href",
+    "origin",
+    "protocol",
+    "username",
+    "password",
+    "host",
+    "hostname",
+    "port",
+    "pathname",
+    "search",
+    "hash",
+  ];
   class URLSearchParams {
     #list: [string, string][] = [];
     #changed: () => void = () => {};
@@ -52,7 +64,8 @@ export function guestServices(kit: GuestKit): void {
         }
       } else if (typeof (init as Iterable<unknown>)?.[Symbol.iterator] === "function") {
         for (const [k, v] of init as Iterable<[unknown, unknown]>) this.#list.push([String(k), String(v)]);
-      } else for (const k of Object.keys(init as object)) this.#list.push([k, String((init as Record<string, unknown>)[k])]);
+      } else
+        for (const k of Object.keys(init as object)) this.#list.push([k, String((init as Record<string, unknown>)[k])]);
       if (changed) this.#changed = changed;
     }
     get(name: string): string | null {
@@ -120,7 +133,9 @@ export function guestServices(kit: GuestKit): void {
       for (const part of PARTS) if (!(part in this.#parts)) this.#parts[part] = "";
     }
     static canParse(input: unknown, base?: unknown): boolean {
-      return kit.ask("url", JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)])) !== "";
+      return (
+        kit.ask("url", JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)])) !== ""
+      );
     }
     get searchParams(): URLSearchParams {
       this.#query ??= new URLSearchParams(this.#parts.search, () => this.put("search", String(this.#query), true));
@@ -173,7 +188,12 @@ export function guestServices(kit: GuestKit): void {
     },
   });
   const getRandomValues = <T extends ArrayBufferView>(array: T): T => {
-    if (!ArrayBuffer.isView(array) || array instanceof Float32Array || array instanceof Float64Array || array instanceof DataView)
+    if (
+      !ArrayBuffer.isView(array) ||
+      array instanceof Float32Array ||
+      array instanceof Float64Array ||
+      array instanceof DataView
+    )
       throw new TypeError("getRandomValues takes an integer array");
     if (array.byteLength > 65536) throw new DOMException("more than 65536 bytes", "QuotaExceededError");
     fill(new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength));
@@ -217,7 +237,10 @@ export function guestServices(kit: GuestKit): void {
   kit.define("fetch", async (url: unknown, init: Init = {}) => {
     const headers: Record<string, string> = {};
     const given = init.headers ?? {};
-    const pairs = typeof (given as Iterable<unknown>)[Symbol.iterator] === "function" ? [...(given as Iterable<[string, string]>)] : Object.entries(given);
+    const pairs =
+      typeof (given as Iterable<unknown>)[Symbol.iterator] === "function"
+        ? [...(given as Iterable<[string, string]>)]
+        : Object.entries(given);
     for (const [k, v] of pairs) headers[String(k)] = String(v);
     // Not a socket: a call as any other, which the broker checks, decides, makes and records.
     const answer = (await kit.call("callgate", "fetch", {
@@ -230,7 +253,8 @@ export function guestServices(kit: GuestKit): void {
   });
 
   const files = new Map<string, Uint8Array>();
-  const missing = (path: string): Error => Object.assign(new Error(`no such scratch file: ${path}`), { code: "ENOENT" });
+  const missing = (path: string): Error =>
+    Object.assign(new Error(`no such scratch file: ${path}`), { code: "ENOENT" });
   kit.define(
     "scratch",
     Object.freeze({

@@ -18,7 +18,8 @@ export function guestWeb(kit: GuestKit): void {
     let out = "";
     for (let i = 0; i < s.length; i += 3) {
       const [a, b, c] = [s.charCodeAt(i), s.charCodeAt(i + 1), s.charCodeAt(i + 2)];
-      if (a > 255 || b > 255 || c > 255) throw new DOMException("a character is outside Latin-1", "InvalidCharacterError");
+      if (a > 255 || b > 255 || c > 255)
+        throw new DOMException("a character is outside Latin-1", "InvalidCharacterError");
       const n = (a << 16) | ((b || 0) << 8) | (c || 0);
       out += ALPHABET[n >> 18]! + ALPHABET[(n >> 12) & 63]!;
       out += i + 1 < s.length ? ALPHABET[(n >> 6) & 63]! : "=";
@@ -27,7 +28,9 @@ export function guestWeb(kit: GuestKit): void {
     return out;
   });
   kit.define("atob", (text: unknown) => {
-    const s = String(text).replace(/[\t\n\f\r ]/g, "").replace(/={1,2}$/, "");
+    const s = String(text)
+      .replace(/[\t\n\f\r ]/g, "")
+      .replace(/={1,2}$/, "");
     if (s.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(s)) throw new DOMException("not base64", "InvalidCharacterError");
     let out = "";
     let bits = 0;
@@ -80,7 +83,10 @@ export function guestWeb(kit: GuestKit): void {
     }
     decode(input?: ArrayBuffer | ArrayBufferView): string {
       if (input === undefined) return "";
-      const b = input instanceof ArrayBuffer ? new Uint8Array(input) : new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+      const b =
+        input instanceof ArrayBuffer
+          ? new Uint8Array(input)
+          : new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
       let out = "";
       const bad = (): string => {
         if (this.#fatal) throw new TypeError("not utf-8");
@@ -171,12 +177,14 @@ export function guestWeb(kit: GuestKit): void {
       this.signal.dispatchEvent(event);
     }
   }
-  for (const [name, value] of Object.entries({ Event, EventTarget, AbortSignal, AbortController })) kit.define(name, value);
+  for (const [name, value] of Object.entries({ Event, EventTarget, AbortSignal, AbortController }))
+    kit.define(name, value);
 
   kit.define("structuredClone", (value: unknown) => {
     const seen = new Map<object, unknown>();
     const copy = (v: unknown): unknown => {
-      if (typeof v === "function" || typeof v === "symbol") throw new DOMException("cannot be cloned", "DataCloneError");
+      if (typeof v === "function" || typeof v === "symbol")
+        throw new DOMException("cannot be cloned", "DataCloneError");
       if (typeof v !== "object" || v === null) return v;
       if (seen.has(v)) return seen.get(v);
       const keep = <T>(made: T): T => {

@@ -1,8 +1,8 @@
-import { isObject, ROLES, type ArgumentRole, type CallFacts } from "@callgate/core";
-import type { LibraryBuilder } from "../env.ts";
-import { Fault, NO_OVERLOAD, invalid } from "../fault.ts";
+import { type ArgumentRole, type CallFacts, isObject, ROLES } from "@callgate/core";
 import { isGrounded } from "../../flow/grounded.ts";
-import { spend, type Frame } from "../frame.ts";
+import type { LibraryBuilder } from "../env.ts";
+import { Fault, invalid, NO_OVERLOAD } from "../fault.ts";
+import { type Frame, spend } from "../frame.ts";
 import type { Value } from "../value.ts";
 import { text } from "./standard.ts";
 
@@ -55,7 +55,8 @@ function withRole(frame: Frame, value: Value): Value {
   if (!isObject(args)) return [];
   const found: string[] = [];
   for (const [name, given] of Object.entries(args)) {
-    if (tool.arguments && Object.hasOwn(tool.arguments, name) && tool.arguments[name] === wanted) scalars(frame, given, found);
+    if (tool.arguments && Object.hasOwn(tool.arguments, name) && tool.arguments[name] === wanted)
+      scalars(frame, given, found);
   }
   return found;
 }

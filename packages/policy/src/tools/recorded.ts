@@ -1,0 +1,63 @@
+import { type CallFacts, isObject, type LedgerRecord, type ToolFacts } from "@callgate/core";
+
+/** A recorded call as the policies saw it, or why it cannot be decided again. */
+export type Recorded = { readonly call: CallFacts } | { readonly unreplayable: string };
+
+/**
+ * Puts a call together from its record and the payloads beside it. `tools` gives the schema where the tool is still known; what the
+ * record keeps of it comes first, so that the decision is made on what held then. MUST NOT guess a fact that is missing.
+ */
+export function recordedCall(
+  record: LedgerRecord,
+  payloads: { readonly [name: string]: string },
+  tools: ReadonlyMap<string, ToolFacts>,
+): Recorded {
+  if (record.kind !== "intent" && record.kind !== "denial")
+    return { unreplayable: `a record of kind \`${record.kind}\` is no call` };
+  if (!record.tool) return { unreplayable: "the record names no tool" };
+  if (payloads["facts"] === undefined) return { unreplayable: "the facts were not kept" };
+  if (payloads["args"] === undefined) return { unreplayable: "the arguments were not kept" };
+  const facts = parsed(payloads["facts"]);
+  const args = parsed(payloads["args"]);
+  if (!facts || !args) return { unreplayable: "the facts or the arguments are no JSON" };
+  const kept = facts.value;
+  if (!isFacts(kept)) return { unreplayable: "the facts have a form that this version does not know" };
+  const { server, name, digest } = record.tool;
+  const known = tools.get(kept.tool.qualified);
+  const schema = known?.digest === digest ? known.inputSchema : undefined;
+  const roles = known?.digest === digest ? known.arguments : undefined;
+  const tool: ToolFacts = {
+    ...kept.tool,
+    server,
+    name,
+    digest,
+    ...(schema && { inputSchema: schema }),
+    ...(roles && { arguments: roles }),
+  };
+  return { call: { ...kept, tool, args: args.value } };
+}
+
+type KeptFacts = Omit<CallFacts, "args" | "tool"> & { readonly tool: Omit<ToolFacts, "server" | "name" | "digest"> };
+
+function isFacts(value: unknown): value is KeptFacts {
+  if (!isObject(value)) return false;
+  const { principal, tool, session, loop, budget, time } = value;
+  return (
+    isObject(principal) &&
+    Array.isArray(principal["roles"]) &&
+    isObject(tool) &&
+    typeof tool["qualified"] === "string" &&
+    isObject(session) &&
+    isObject(loop) &&
+    isObject(budget) &&
+    typeof time === "number"
+  );
+}
+
+function parsed(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,13 @@
+export { type Budgets, budgetsOf, DEFAULT_BUDGETS } from "./budgets.ts";
+export { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult, type Usage } from "./result.ts";
+export type { GuestAnswer, GuestCall, RunRequest } from "./run.ts";
+export {
+  describeLayers,
+  type Layer,
+  type LayerReport,
+  openSandbox,
+  type Sandbox,
+  type SandboxOptions,
+} from "./sandbox.ts";
+export { declarationsFor, type DescribedTool, searchTools } from "./declarations.ts";
+export { planOf, type Plan, type PlannedCall, stripTypes } from "./plan.ts";

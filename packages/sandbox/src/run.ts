@@ -1,0 +1,334 @@
+import { CallgateError, messageOf } from "@callgate/core";
+import type { Budgets } from "./budgets.ts";
+import type { Child, Sample } from "./child.ts";
+import { FRAME } from "./frame.ts";
+import { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult } from "./result.ts";
+
+/** One governed call that the guest asks for. A guest's `fetch` is the call `callgate`/`fetch`. */
+export interface GuestCall {
+  /** Counts from 1 within the run; unique. */
+  readonly id: number;
+  readonly server: string;
+  readonly name: string;
+  readonly args: unknown;
+}
+
+export type GuestAnswer =
+  | { readonly result: unknown }
+  | { readonly error: { readonly code: string; readonly message: string; readonly data?: unknown } };
+
+export interface RunRequest {
+  /** `module`: one bundled ES module. `script`: the body of an async function with `input` in scope. */
+  readonly kind: "module" | "script";
+  /** JavaScript; see `stripTypes` for TypeScript. */
+  readonly code: string;
+  /** The module's export to call. Default `default`. */
+  readonly entry?: string;
+  readonly input?: unknown;
+  readonly budgets?: Partial<Budgets>;
+  /** The tools the guest sees as `tools.server.name`: tool names by server. What is not here is denied unasked. */
+  readonly tools?: Readonly<Record<string, readonly string[]>>;
+  /** Whether the guest may ask for a fetch at all; which hosts is for `onCall` to decide. */
+  readonly fetch?: boolean;
+  /** Makes a governed call. MUST enter the same call path as any other call. */
+  readonly onCall?: (call: GuestCall, signal: AbortSignal) => Promise<GuestAnswer>;
+  readonly onLog?: (line: { readonly level: "info" | "warn" | "error" | "debug"; readonly text: string }) => void;
+  readonly onProgress?: (note: { progress: number; total?: number; message?: string }) => void;
+  /** Makes `Math.random` and `crypto` repeatable. An unsigned 32-bit integer. */
+  readonly seed?: number;
+  /** Freezes the guest's clock, in Unix milliseconds. */
+  readonly now?: number;
+  readonly signal?: AbortSignal;
+}
+
+const LEVELS = ["info", "warn", "error", "debug"] as const;
+
+/** A script as the expression that the worker compiles. Line 1 of the script is line 2 of it. */
+export function wrapScript(code: string): string {
+  return `(async (input) => {"use strict";\n${code}\n})`;
+}
+
+/** One run: the books that the broker keeps on a guest. Every limit but the heap is enforced here, by a kill. */
+export class Run {
+  onFree: () => void = () => {};
+  readonly #request: RunRequest;
+  readonly #budgets: Budgets;
+  readonly #child: Child | undefined;
+  readonly #begun = performance.now();
+  readonly #settled = Promise.withResolvers<RunResult>();
+  readonly #abort = new AbortController();
+  readonly #timers = new Map<number, NodeJS.Timeout>();
+  readonly #callsByTool: Record<string, number> = Object.create(null) as Record<string, number>;
+  #calls = 0;
+  #open = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #logBytes = 0;
+  #logLines = 0;
+  #cpuBefore = 0;
+  #cpuMs = 0;
+  #peakRssMb = 0;
+  #over = false;
+  #freed = false;
+  #wall: NodeJS.Timeout | undefined;
+
+  constructor(request: RunRequest, budgets: Budgets, child: Child | undefined) {
+    this.#request = request;
+    this.#budgets = budgets;
+    this.#child = child;
+  }
+
+  start(digest: string, code: string): Promise<RunResult> {
+    const child = this.#child as Child;
+    const { bytesIn, bytesOut, heapMb, wallMs, logBytes } = this.#budgets;
+    this.#cpuBefore = child.sample()?.cpuMs ?? 0;
+    child.listener = {
+      frame: (kind, id, body) => this.#frame(kind, id, body),
+      gone: (why) => this.#gone(why),
+      largest: () => Math.max(bytesOut, logBytes) + 4096,
+    };
+    let input: string;
+    try {
+      input = JSON.stringify(this.#request.input ?? null);
+    } catch (cause) {
+      this.#free();
+      throw new CallgateError("SANDBOX_INPUT", `the input is no JSON: ${messageOf(cause)}`);
+    }
+    this.#bytesIn = Buffer.byteLength(input);
+    if (this.#bytesIn > bytesIn) {
+      this.#settle({ code: "OUTPUT_LIMIT", message: `the input has ${this.#bytesIn} bytes, more than ${bytesIn}` });
+      this.#free();
+      return this.#settled.promise;
+    }
+    const stop = (): void => this.#end("CANCELLED", "the caller cancelled the run");
+    this.#request.signal?.addEventListener("abort", stop, { once: true });
+    this.#abort.signal.addEventListener("abort", () => this.#request.signal?.removeEventListener("abort", stop));
+    this.#wall = setTimeout(() => this.#end("WALL_TIMEOUT", `the run took more than ${wallMs} ms`), wallMs);
+    if (!child.codes.has(digest)) {
+      child.codes.add(digest);
+      if (child.codes.size > 64) child.codes.delete(child.codes.values().next().value as string);
+      child.send(FRAME.code, 0, `${digest}\n${code}`);
+    }
+    const seed = this.#request.seed;
+    const config = {
+      ...(seed === undefined ? {} : { seed: [seed >>> 0, 0x9e3779b9, 0x243f6a88, 0xb7e15162] }),
+      seeded: seed !== undefined,
+      now: this.#request.now ?? null,
+      outLimit: bytesOut,
+      tools: this.#request.tools ?? {},
+    };
+    const job = {
+      digest,
+      script: this.#request.kind === "script",
+      entry: this.#request.entry ?? "default",
+      heapMb,
+      largest: Math.max(bytesOut, logBytes),
+      config,
+    };
+    child.send(FRAME.run, 0, `${JSON.stringify(job)}\n${input}`);
+    if (this.#request.signal?.aborted) stop();
+    return this.#settled.promise;
+  }
+
+  /** A run that no worker took. */
+  lost(message: string): RunResult {
+    return { ok: false, error: { code: "WORKER_LOST", message }, usage: this.#usage() };
+  }
+
+  /** Called by the watchdog, on the broker's clock. */
+  sample(now: Sample | undefined): void {
+    if (now === undefined || this.#freed) return;
+    this.#cpuMs = Math.max(this.#cpuMs, now.cpuMs - this.#cpuBefore);
+    if (now.rssMb > this.#peakRssMb) this.#peakRssMb = now.rssMb;
+    if (this.#cpuMs > this.#budgets.cpuMs)
+      this.#end("CPU_TIMEOUT", `the code used more than ${this.#budgets.cpuMs} ms of processor time`);
+    else if (now.rssMb > this.#budgets.rssMb)
+      this.#end("MEMORY_LIMIT", `the process holds more than ${this.#budgets.rssMb} MB`);
+  }
+
+  #frame(kind: number, id: number, body: Buffer): void {
+    if (kind === FRAME.ready) return this.#free();
+    if (this.#over) return;
+    const text = body.toString("utf8");
+    if (kind === FRAME.call) this.#call(id, text, body.length);
+    else if (kind === FRAME.log || kind === FRAME.progress) this.#log(kind, id, text, body.length);
+    else if (kind === FRAME.timer) this.#timer(id, Number(text));
+    else if (kind === FRAME.untimer) {
+      clearTimeout(this.#timers.get(id));
+      this.#timers.delete(id);
+    } else if (kind === FRAME.done) {
+      this.#cpuMs = id / 1000;
+      this.#bytesOut += body.length;
+      if (this.#bytesOut > this.#budgets.bytesOut) return this.#settle(this.#tooMuch());
+      if (this.#cpuMs > this.#budgets.cpuMs)
+        return this.#settle({
+          code: "CPU_TIMEOUT",
+          message: `the code used more than ${this.#budgets.cpuMs} ms of processor time`,
+        });
+      this.#settle(text);
+    } else if (kind === FRAME.fail) {
+      if (id > 0) this.#cpuMs = id / 1000;
+      this.#settle(failureOf(text));
+    } else this.#end("WORKER_LOST", "the worker spoke out of turn");
+  }
+
+  #call(id: number, text: string, bytes: number): void {
+    const cut = text.indexOf("\n");
+    const cut2 = text.indexOf("\n", cut + 1);
+    const [server, name] = [text.slice(0, cut), text.slice(cut + 1, cut2)];
+    const { calls, callsPerTool, concurrentCalls, bytesOut } = this.#budgets;
+    const qualified = `${server}__${name}`;
+    this.#bytesOut += bytes;
+    if (this.#bytesOut > bytesOut) return this.#endWith(this.#tooMuch());
+    if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
+    const known =
+      server === "callgate"
+        ? name === "fetch" && this.#request.fetch === true
+        : this.#request.tools?.[server]?.includes(name);
+    // Names are the guest's text: what is unknown MUST NOT grow the books.
+    if (known !== true) {
+      this.#calls++;
+      return this.#answer(id, { error: { code: "POLICY_DENIED", message: "this tool is not available here" } });
+    }
+    const used = (this.#callsByTool[qualified] ?? 0) + 1;
+    const most = Object.hasOwn(callsPerTool, qualified)
+      ? (callsPerTool[qualified] as number)
+      : Number.POSITIVE_INFINITY;
+    if (used > most) return this.#end("CALL_BUDGET", `the code made more than ${most} calls of \`${qualified}\``);
+    if (this.#open + 1 > concurrentCalls)
+      return this.#end("CALL_BUDGET", `the code made more than ${concurrentCalls} calls at once`);
+    let args: unknown;
+    try {
+      args = JSON.parse(text.slice(cut2 + 1));
+    } catch {
+      return this.#end("GUEST_ERROR", "a tool's arguments are no JSON");
+    }
+    this.#calls++;
+    this.#callsByTool[qualified] = used;
+    this.#open++;
+    const number = this.#calls;
+    const asked = this.#request.onCall?.({ id: number, server, name, args }, this.#abort.signal);
+    if (asked === undefined) {
+      this.#open--;
+      return this.#answer(id, { error: { code: "POLICY_DENIED", message: "no tools are available here" } });
+    }
+    asked.then(
+      (answer) => {
+        this.#open--;
+        this.#answer(id, answer);
+      },
+      () => {
+        // The broker's own failure: its text is not for a guest.
+        this.#open--;
+        this.#answer(id, { error: { code: "INTERNAL", message: "the call failed inside the broker" } });
+      },
+    );
+  }
+
+  #answer(id: number, answer: GuestAnswer): void {
+    if (this.#over) return;
+    const failed = "error" in answer;
+    const text = JSON.stringify(failed ? answer.error : (answer.result ?? null));
+    this.#bytesIn += Buffer.byteLength(text);
+    if (this.#bytesIn > this.#budgets.bytesIn)
+      return this.#end("OUTPUT_LIMIT", `tool results have more than ${this.#budgets.bytesIn} bytes`);
+    this.#child?.send(failed ? FRAME.refusal : FRAME.answer, id, text);
+  }
+
+  #log(kind: number, id: number, text: string, bytes: number): void {
+    this.#logBytes += bytes;
+    this.#logLines++;
+    const { logBytes, logLines } = this.#budgets;
+    if (this.#logBytes > logBytes) return this.#end("LOG_LIMIT", `the code logged more than ${logBytes} bytes`);
+    if (this.#logLines > logLines) return this.#end("LOG_LIMIT", `the code logged more than ${logLines} lines`);
+    try {
+      if (kind === FRAME.log) this.#request.onLog?.({ level: LEVELS[id] ?? "info", text });
+      else this.#request.onProgress?.(JSON.parse(text) as { progress: number });
+    } catch {
+      // A listener's failure is not the guest's.
+    }
+  }
+
+  #timer(id: number, ms: number): void {
+    if (this.#timers.size >= this.#budgets.timers)
+      return this.#end("CALL_BUDGET", `the code has more than ${this.#budgets.timers} timers`);
+    const wait = Number.isFinite(ms) ? Math.min(Math.max(1, ms), 2_147_483_647) : 1;
+    this.#timers.set(
+      id,
+      setTimeout(() => {
+        this.#timers.delete(id);
+        this.#child?.send(FRAME.tick, id, "");
+      }, wait),
+    );
+  }
+
+  #tooMuch(): RunError {
+    return { code: "OUTPUT_LIMIT", message: `the code sent more than ${this.#budgets.bytesOut} bytes` };
+  }
+
+  #gone(why: string): void {
+    const memory = /out of memory|heap limit|allocation fail|invalid (string|array|size)|bad_alloc/i.test(why);
+    this.#settle({
+      code: memory ? "MEMORY_LIMIT" : "WORKER_LOST",
+      message: memory ? "the code ran the worker out of memory" : "the worker process ended by itself",
+    });
+    this.#free();
+  }
+
+  #end(code: RunErrorCode, message: string): void {
+    this.#endWith({ code, message });
+  }
+
+  #endWith(error: RunError): void {
+    this.#settle(error);
+    this.#child?.kill();
+  }
+
+  #settle(outcome: string | RunError): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#wall);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#abort.abort();
+    const usage = this.#usage();
+    this.#settled.resolve(
+      typeof outcome === "string" ? { ok: true, value: outcome, usage } : { ok: false, error: outcome, usage },
+    );
+    // A guest that answers and goes on spinning has this long to get out of the way.
+    this.#wall = setTimeout(() => this.#child?.kill(), 250);
+  }
+
+  #free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    clearTimeout(this.#wall);
+    this.onFree();
+  }
+
+  #usage(): RunResult["usage"] {
+    return {
+      cpuMs: this.#cpuMs,
+      wallMs: performance.now() - this.#begun,
+      peakRssMb: Math.round(this.#peakRssMb),
+      calls: this.#calls,
+      callsByTool: { ...this.#callsByTool },
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      logBytes: this.#logBytes,
+      logLines: this.#logLines,
+    };
+  }
+}
+
+/** A failure as the guest's side told it: shape checked, length bounded, no code but the known ones. */
+function failureOf(text: string): RunError {
+  try {
+    const told = JSON.parse(text) as { code?: unknown; message?: unknown; stack?: unknown };
+    const code = RUN_ERRORS.find((known) => known === told.code) ?? "GUEST_ERROR";
+    const stack = String(told.stack ?? "").slice(0, 4000);
+    return { code, message: String(told.message).slice(0, 2000), ...(stack === "" ? {} : { stack }) };
+  } catch {
+    return { code: "GUEST_ERROR", message: "the code failed and its error cannot be shown" };
+  }
+}

@@ -1,0 +1,199 @@
+import { CallgateError, digestOf, messageOf } from "@callgate/core";
+import { type Budgets, budgetsOf } from "./budgets.ts";
+import { Child, type WorkerFacts } from "./child.ts";
+import { guestSource } from "./guest/source.ts";
+import { type Fence, launchOf } from "./launch.ts";
+import type { RunResult } from "./result.ts";
+import { type RunRequest, Run, wrapScript } from "./run.ts";
+
+export interface SandboxOptions {
+  /** Worker processes kept warm; one guest at a time each. Default 2. */
+  readonly workers?: number;
+  /** Runs after which a process is replaced. Default 1,000. */
+  readonly runsPerWorker?: number;
+  /** Heap of the isolates that are kept ready; another budget costs making one on demand. */
+  readonly heapMb?: number;
+  /** Layers without which it MUST NOT start. */
+  readonly require?: readonly Layer[];
+}
+
+export type Layer = "isolate" | "process" | "os";
+
+/** One layer of the sandbox, as found by starting a worker, not as hoped for. */
+export interface LayerReport {
+  readonly layer: Layer;
+  readonly inForce: boolean;
+  readonly detail: string;
+}
+
+export interface Sandbox {
+  readonly layers: readonly LayerReport[];
+  /** Runs code once, in an isolate of its own. Never rejects for what the guest does. */
+  run(request: RunRequest): Promise<RunResult>;
+  close(): Promise<void>;
+}
+
+/** Opens the pool. Throws `SANDBOX_LAYER` if a required layer is not to be had, `SANDBOX_START` if no worker starts. */
+export async function openSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const pool = new Pool(options);
+  await pool.open();
+  return pool;
+}
+
+/** The layers that a sandbox would have here. */
+export async function describeLayers(): Promise<readonly LayerReport[]> {
+  const sandbox = await openSandbox({ workers: 1 });
+  await sandbox.close();
+  return sandbox.layers;
+}
+
+class Pool implements Sandbox {
+  layers: readonly LayerReport[] = [];
+  readonly #init: string;
+  readonly #heapMb: number;
+  readonly #size: number;
+  readonly #runsPerWorker: number;
+  readonly #require: readonly Layer[];
+  #fence: Fence = "none";
+  #idle: Child[] = [];
+  readonly #all = new Set<Child>();
+  readonly #busy = new Map<Child, Run>();
+  readonly #queue: ((child: Child | undefined) => void)[] = [];
+  #watch: NodeJS.Timeout | undefined;
+  #closed = false;
+  #failures = 0;
+
+  constructor(options: SandboxOptions) {
+    this.#heapMb = options.heapMb ?? budgetsOf().heapMb;
+    this.#size = options.workers ?? 2;
+    this.#runsPerWorker = options.runsPerWorker ?? 1_000;
+    this.#require = options.require ?? [];
+    this.#init = JSON.stringify({ source: guestSource(), heapMb: this.#heapMb });
+  }
+
+  async open(): Promise<void> {
+    const lacks: string[] = [];
+    for (const fence of ["namespaces", "privileges", "none"] as const) {
+      const launch = launchOf(fence);
+      if ("missing" in launch) {
+        lacks.push(`${fence}: needs ${launch.missing}`);
+        continue;
+      }
+      const child = new Child(launch, this.#init);
+      try {
+        const facts = await child.ready;
+        this.#fence = fence;
+        this.layers = layersOf(fence, facts, lacks);
+        this.#all.add(child);
+        this.#free(child);
+        break;
+      } catch (error) {
+        lacks.push(`${fence}: ${messageOf(error).split("\n").slice(0, 2).join(" ")}`);
+      }
+    }
+    if (this.#all.size === 0)
+      throw new CallgateError("SANDBOX_START", `no sandbox worker starts: ${lacks.join("; ")}`, {
+        help: "run `npm rebuild isolated-vm` with the Node that runs the broker",
+      });
+    const without = this.#require.filter((layer) => !this.layers.some((l) => l.layer === layer && l.inForce));
+    if (without.length > 0) {
+      await this.close();
+      throw new CallgateError("SANDBOX_LAYER", `the sandbox lacks the required layer \`${without.join(", ")}\``, {
+        help: this.layers.map((l) => `${l.layer}: ${l.detail}`).join("; "),
+      });
+    }
+    while (this.#all.size < this.#size) this.#start();
+  }
+
+  #start(): void {
+    if (this.#closed) return;
+    const child = new Child(
+      launchOf(this.#fence) as Exclude<ReturnType<typeof launchOf>, { missing: string }>,
+      this.#init,
+    );
+    this.#all.add(child);
+    child.ready.then(
+      () => {
+        this.#failures = 0;
+        this.#free(child);
+      },
+      () => {
+        this.#all.delete(child);
+        // A pool whose workers all fail to start answers, instead of trying for ever.
+        if (++this.#failures < 5) this.#start();
+        else for (const waiting of this.#queue.splice(0)) waiting(undefined);
+      },
+    );
+  }
+
+  #free(child: Child): void {
+    if (this.#closed) return child.kill();
+    if (child.dead) return this.#replace(child);
+    if (child.runs >= this.#runsPerWorker) {
+      child.kill();
+      return this.#replace(child);
+    }
+    child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
+    const waiting = this.#queue.shift();
+    if (waiting) waiting(child);
+    else this.#idle.push(child);
+  }
+
+  #replace(child: Child): void {
+    this.#idle = this.#idle.filter((c) => c !== child);
+    if (this.#all.delete(child)) this.#start();
+  }
+
+  #sample(): void {
+    for (const [child, run] of this.#busy) run.sample(child.sample());
+    if (this.#busy.size === 0) {
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    }
+  }
+
+  async run(request: RunRequest): Promise<RunResult> {
+    const budgets: Budgets = budgetsOf(request.budgets);
+    if (this.#closed) throw new CallgateError("SANDBOX_CLOSED", "the sandbox is closed");
+    const code = request.kind === "script" ? wrapScript(request.code) : request.code;
+    const child = this.#idle.shift() ?? (await new Promise<Child | undefined>((take) => this.#queue.push(take)));
+    const run = new Run(request, budgets, child);
+    if (child === undefined) return run.lost("no worker process could be started");
+    child.runs++;
+    this.#busy.set(child, run);
+    this.#watch ??= setInterval(() => this.#sample(), 10);
+    run.onFree = () => {
+      this.#busy.delete(child);
+      this.#free(child);
+    };
+    return run.start(digestOf(code), code);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#watch);
+    for (const waiting of this.#queue.splice(0)) waiting(undefined);
+    const children = [...this.#all];
+    for (const child of children) child.kill();
+    await Promise.all(children.map((child) => child.exited()));
+  }
+}
+
+function layersOf(fence: Fence, facts: WorkerFacts, lacks: readonly string[]): LayerReport[] {
+  const os = {
+    namespaces: `own network, ipc and uts namespaces, uid ${facts.uid}, no new privileges, rlimits; no seccomp filter`,
+    privileges: `uid ${facts.uid}, no new privileges, rlimits; no namespaces, no seccomp filter`,
+    none: "no fence of the operating system",
+  }[fence];
+  const why = lacks.length > 0 ? ` (${lacks.join("; ")})` : "";
+  return [
+    { layer: "isolate", inForce: true, detail: "isolated-vm, one isolate a run" },
+    {
+      layer: "process",
+      inForce: facts.permission,
+      detail: `permission model ${facts.permission ? "on" : "off"}, ${facts.environment} environment variables, watched and killed from the broker`,
+    },
+    // Dropped privileges without namespaces still leave a network: that is no layer to rely on.
+    { layer: "os", inForce: fence === "namespaces", detail: `${os}${why}` },
+  ];
+}

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { declarationsFor, openSandbox, planOf, type Sandbox, searchTools, stripTypes } from "../src/index.ts";
+
+let sandbox: Sandbox;
+beforeAll(async () => {
+  sandbox = await openSandbox({ workers: 1 });
+});
+afterAll(() => sandbox.close());
+
+test("a module is called with its input", async () => {
+  const result = await sandbox.run({
+    kind: "module",
+    code: "export default (x) => ({ y: x.a + 1 })",
+    input: { a: 41 },
+  });
+  expect(result).toMatchObject({ ok: true, value: '{"y":42}' });
+});
+
+test("a denied call is a typed exception, and stands in the usage", async () => {
+  const result = await sandbox.run({
+    kind: "script",
+    code: "try { await tools.mail.send({ to: input }) } catch (e) { return [e.name, e.code] }",
+    input: "x",
+    tools: { mail: ["send"] },
+    onCall: async () => ({ error: { code: "POLICY_DENIED", message: "no" } }),
+  });
+  expect(result).toMatchObject({ ok: true, value: '["ToolError","POLICY_DENIED"]' });
+  expect(result.usage.callsByTool).toEqual({ mail__send: 1 });
+});
+
+test("a seeded run repeats itself, an unseeded one does not, and a frozen clock stands", async () => {
+  const code = "return [Math.random(), crypto.randomUUID(), Date.now(), new Date().getTime()]";
+  const seeded = () => sandbox.run({ kind: "script", code, seed: 7, now: 1_000 });
+  const [a, b] = [await seeded(), await seeded()];
+  expect(a).toMatchObject({ ok: true, value: b.ok ? b.value : "" });
+  expect(a.ok && JSON.parse(a.value).slice(2)).toEqual([1_000, 1_000]);
+  const free = () => sandbox.run({ kind: "script", code: "return Math.random()" });
+  const [c, d] = [await free(), await free()];
+  expect(c.ok && d.ok && c.value !== d.value).toBe(true);
+});
+
+test("a cancelled run ends", async () => {
+  const stop = new AbortController();
+  const run = sandbox.run({
+    kind: "script",
+    code: "await tools.a.b()",
+    tools: { a: ["b"] },
+    signal: stop.signal,
+    onCall: () => {
+      stop.abort();
+      return new Promise(() => {});
+    },
+  });
+  expect(await run).toMatchObject({ ok: false, error: { code: "CANCELLED" } });
+});
+
+test("a plan lists calls and literals, and says when it is not the whole", () => {
+  const plan = planOf('const r = await tools.fs.read({ path: "/a", n: x });\nawait tools["web"].get({})');
+  expect(plan).toEqual({
+    calls: [
+      { server: "fs", name: "read", literals: { path: "/a" }, line: 1 },
+      { server: "web", name: "get", literals: {}, line: 2 },
+    ],
+    complete: true,
+  });
+  expect(planOf("const t = tools; t.fs.read()").complete).toBe(false);
+  expect(planOf("tools[x].read()").complete).toBe(false);
+  expect(planOf("globalThis.tools.a.b()").complete).toBe(false);
+});
+
+test("types are stripped, declarations written, tools found", () => {
+  expect(stripTypes("const a: number = 1")).toContain("const a         = 1");
+  const tools = [
+    {
+      server: "my-fs",
+      name: "read",
+      description: "reads */ a file",
+      inputSchema: { type: "object", properties: { path: { type: "string" } }, required: ["path"] },
+    },
+    { server: "web", name: "get" },
+  ];
+  expect(declarationsFor(tools)).toContain(
+    '"my-fs": {\n    /** reads * / a file */\n    read(args: { path: string }): Promise<unknown>;',
+  );
+  expect(searchTools(tools, "read file").map((t) => t.name)).toEqual(["read"]);
+});
