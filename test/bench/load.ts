@@ -98,7 +98,7 @@ async function obey(order: Order): Promise<Report> {
 }
 
 process.on("message", (order: Order) => {
-  obey(order)
+  void obey(order)
     .catch((error: Error): Report => ({ ok: false, error: error.message }))
     .then((report) => process.send?.(report));
 });

@@ -3,11 +3,11 @@
 // The engines take turns in one run, so that a busy machine slows all of them; compare ratios, not runs.
 // Ours is measured with the decision around it (rules combined, reasons, obligations); the others evaluate the bare
 // expressions. Neither of them bounds the cost of an evaluation. Loading, canonical JSON and the ledger are not in it.
-import { celEnv, parse, plan, type CelInput } from "@bufbuild/cel";
+import { type CelInput, celEnv, parse, plan } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
 import { Environment } from "@marcbachmann/cel-js";
 import { loadPolicies } from "../src/index.ts";
-import { MAIL, call } from "../test/facts.ts";
+import { call, MAIL } from "../test/facts.ts";
 
 const REALISTIC = [
   '"reader" in principal.roles && size(args.to) <= 5',

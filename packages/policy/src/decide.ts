@@ -1,10 +1,10 @@
 import type { CallFacts, Decision, Obligation, PolicyEffect, Principal, Reason, ToolFacts } from "@callgate/core";
 import { FUEL, faultOf } from "./cel/engine.ts";
-import type { Frame } from "./cel/frame.ts";
 import { NO_OVERLOAD } from "./cel/fault.ts";
+import type { Frame } from "./cel/frame.ts";
 import type { Value } from "./cel/value.ts";
-import type { ListFacts } from "./facts.ts";
 import { factOf } from "./fact-names.ts";
+import type { ListFacts } from "./facts.ts";
 import type { BoundRule, Rule } from "./rule.ts";
 
 export interface BoundRules {

@@ -1,6 +1,6 @@
 import type { Approver, Diagnostic, PolicyEffect, Span } from "@callgate/core";
 import { isScalar, type Node } from "yaml";
-import { parseObligations, type ObligationSpec } from "./obligation.ts";
+import { type ObligationSpec, parseObligations } from "./obligation.ts";
 import type { PolicySource } from "./port.ts";
 import { SourceFile } from "./source.ts";
 import { didYouMean } from "./suggest.ts";

@@ -1,17 +1,17 @@
 import {
-  digestOfJson,
-  formatDiagnostic,
   type CallFacts,
+  compileGlobs,
   type Decision,
   type Diagnostic,
+  digestOfJson,
+  formatDiagnostic,
   type Principal,
   type ToolFacts,
 } from "@callgate/core";
-import { compileGlobs } from "@callgate/core";
-import { boundRules, decide, mayList, refused, trace, type BoundTool, type RuleTrace } from "./decide.ts";
-import { readPolicies, type PolicyDocument } from "./document.ts";
+import { type BoundTool, boundRules, decide, mayList, type RuleTrace, refused, trace } from "./decide.ts";
+import { type PolicyDocument, readPolicies } from "./document.ts";
 import type { LoadedPolicies, LoadedSet, PolicySource, PolicySummary } from "./port.ts";
-import { Rule, parseRule, type BoundRule } from "./rule.ts";
+import { type BoundRule, parseRule, Rule } from "./rule.ts";
 import { closest } from "./suggest.ts";
 import { isCaseFile } from "./tools/cases.ts";
 

@@ -1,15 +1,15 @@
 import { compileGlobs, type Diagnostic, type Obligation, type Reason, type ToolFacts } from "@callgate/core";
-import { compile, type Program } from "./cel/compile.ts";
+import { childrenOf, dottedName, type Expr } from "./cel/ast.ts";
 import { check } from "./cel/check.ts";
+import { compile, type Program } from "./cel/compile.ts";
 import type { Environment } from "./cel/env.ts";
 import { Defect } from "./cel/fault.ts";
-import { dottedName, childrenOf, type Expr } from "./cel/ast.ts";
 import { parse } from "./cel/parse.ts";
 import { typeText } from "./cel/type.ts";
+import type { PolicyDocument } from "./document.ts";
 import { factNames } from "./fact-names.ts";
 import { callEnvironment, LIST_ENVIRONMENT } from "./facts.ts";
 import { typeOfSchema } from "./schema.ts";
-import type { PolicyDocument } from "./document.ts";
 
 /** A policy ready for one tool. `program` is absent if it always applies. */
 export interface BoundRule {

@@ -1,5 +1,5 @@
 import { isObject } from "@callgate/core";
-import { BOOL, DOUBLE, DYN, INT, NULL, STRING, listOf, mapOf, unionOf, type Field, type Type } from "./cel/type.ts";
+import { BOOL, DOUBLE, DYN, type Field, INT, listOf, mapOf, NULL, STRING, type Type, unionOf } from "./cel/type.ts";
 
 const MAX_DEPTH = 12;
 const MAX_ENUM = 200;

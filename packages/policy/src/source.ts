@@ -1,13 +1,13 @@
 import type { Diagnostic, Span } from "@callgate/core";
 import {
-  LineCounter,
+  type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  parseDocument,
-  type Document,
+  LineCounter,
   type Node,
+  parseDocument,
   type Scalar,
 } from "yaml";
 import type { PolicySource } from "./port.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { FUEL, evaluate, prepareUnchecked } from "../src/cel/engine.ts";
+import { evaluate, FUEL, prepareUnchecked } from "../src/cel/engine.ts";
 import { Defect } from "../src/cel/fault.ts";
 import { parse } from "../src/cel/parse.ts";
 import { environmentOf, faultOf, run, runUnchecked, valueOf } from "./evaluate.ts";
-import { MAIL, call, load, permit, tool } from "./facts.ts";
+import { call, load, MAIL, permit, tool } from "./facts.ts";
 
 const OPEN = tool("any__tool", { type: "object" });
 

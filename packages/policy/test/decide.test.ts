@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAIL, call, load, tool, under } from "./facts.ts";
+import { call, load, MAIL, tool, under } from "./facts.ts";
 
 const ARGS = { to: ["ann@example.com"], subject: "hi" };
 

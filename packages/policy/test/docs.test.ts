@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { LIBRARY } from "../src/cel/lib/index.ts";
-import { MAIL, load, tool } from "./facts.ts";
+import { load, MAIL, tool } from "./facts.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/policy.md", import.meta.url), "utf8");
 

@@ -1,4 +1,4 @@
-import { evaluate, prepare, prepareUnchecked, type Outcome } from "../src/cel/engine.ts";
+import { evaluate, type Outcome, prepare, prepareUnchecked } from "../src/cel/engine.ts";
 import { Environment, type Variable } from "../src/cel/env.ts";
 import { LIBRARY } from "../src/cel/lib/index.ts";
 import { DYN } from "../src/cel/type.ts";

@@ -1,8 +1,8 @@
 import {
-  digestOfJson,
-  formatDiagnostic,
   type CallFacts,
   type Decision,
+  digestOfJson,
+  formatDiagnostic,
   type JsonObject,
   type ToolFacts,
 } from "@callgate/core";

@@ -1,5 +1,6 @@
 // The other engine, @bufbuild/cel, and what of its answers is known to differ.
 import {
+  type CelInput,
   celEnv,
   isCelError,
   isCelList,
@@ -8,7 +9,6 @@ import {
   isCelUint,
   parse,
   plan,
-  type CelInput,
 } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
 import { entriesOf } from "../src/cel/compare.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { permit, refusal } from "./facts.ts";
 import { faultOf, valueOf } from "./evaluate.ts";
+import { permit, refusal } from "./facts.ts";
 
 const under = (path: string, root = "/workspace"): unknown => valueOf("pathUnder(p, r)", { p: path, r: root });
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@callgate/core";
-import { describe, expect, it } from "vitest";
 import { formatDiagnostic } from "@callgate/core";
+import { describe, expect, it } from "vitest";
 import { loadPolicies } from "../src/index.ts";
 import { call, load, permit, tool } from "./facts.ts";
 

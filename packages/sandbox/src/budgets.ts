@@ -60,7 +60,7 @@ export function budgetsOf(given: Partial<Budgets> = {}): Budgets {
     if (name === "callsPerTool") continue;
     const least = LEAST[name as keyof Budgets] ?? 0;
     if (typeof value !== "number" || !Number.isFinite(value) || value < least)
-      throw new CallgateError("SANDBOX_BUDGET", `budget \`${name}\` is \`${String(value)}\``, {
+      throw new CallgateError("SANDBOX_BUDGET", `budget \`${name}\` is \`${JSON.stringify(value)}\``, {
         help: `give a number of at least ${least}`,
       });
   }

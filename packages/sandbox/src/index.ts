@@ -1,4 +1,6 @@
 export { type Budgets, budgetsOf, DEFAULT_BUDGETS } from "./budgets.ts";
+export { type DescribedTool, declarationsFor, searchTools } from "./declarations.ts";
+export { type Plan, type PlannedCall, planOf, stripTypes } from "./plan.ts";
 export { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult, type Usage } from "./result.ts";
 export type { GuestAnswer, GuestCall, RunRequest } from "./run.ts";
 export {
@@ -9,5 +11,3 @@ export {
   type Sandbox,
   type SandboxOptions,
 } from "./sandbox.ts";
-export { declarationsFor, type DescribedTool, searchTools } from "./declarations.ts";
-export { planOf, type Plan, type PlannedCall, stripTypes } from "./plan.ts";

@@ -326,7 +326,7 @@ function failureOf(text: string): RunError {
   try {
     const told = JSON.parse(text) as { code?: unknown; message?: unknown; stack?: unknown };
     const code = RUN_ERRORS.find((known) => known === told.code) ?? "GUEST_ERROR";
-    const stack = String(told.stack ?? "").slice(0, 4000);
+    const stack = typeof told.stack === "string" ? told.stack.slice(0, 4000) : "";
     return { code, message: String(told.message).slice(0, 2000), ...(stack === "" ? {} : { stack }) };
   } catch {
     return { code: "GUEST_ERROR", message: "the code failed and its error cannot be shown" };

@@ -4,7 +4,7 @@ import { Child, type WorkerFacts } from "./child.ts";
 import { guestSource } from "./guest/source.ts";
 import { type Fence, launchOf } from "./launch.ts";
 import type { RunResult } from "./result.ts";
-import { type RunRequest, Run, wrapScript } from "./run.ts";
+import { Run, type RunRequest, wrapScript } from "./run.ts";
 
 export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */

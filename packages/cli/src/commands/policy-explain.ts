@@ -1,9 +1,9 @@
-import { text } from "node:stream/consumers";
 import { readFile } from "node:fs/promises";
-import { CallgateError, type CallFacts, type Decision, messageOf } from "@callgate/core";
+import { text } from "node:stream/consumers";
+import { type CallFacts, CallgateError, type Decision, messageOf } from "@callgate/core";
 import { type Config, printable, toolFactsOf } from "@callgate/gateway";
 import { openReader } from "@callgate/ledger";
-import { readCall, recordedCall, type RuleTrace } from "@callgate/policy";
+import { type RuleTrace, readCall, recordedCall } from "@callgate/policy";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 import { policySetOf, refuseWrong } from "../policies.ts";

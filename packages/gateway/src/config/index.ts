@@ -1,8 +1,8 @@
+export { type Definition, definitionDigest } from "./definition.ts";
 export { draftManifest, draftTool, type ManifestDraft, type Offer, type ToolDraft, writeManifest } from "./draft.ts";
 export { childEnv } from "./environment.ts";
 export { configWatchPaths, type LoadOptions, type LoadResult, loadConfig } from "./load.ts";
 export { isLoopback } from "./network.ts";
-export { type Definition, definitionDigest } from "./definition.ts";
 export { acceptPins } from "./pin.ts";
 export { revealAll, Secret, type Setting } from "./secret.ts";
 export type {

@@ -1,6 +1,6 @@
 import { lookUp, mapSize } from "./compare.ts";
 import { Fault, NO_OVERLOAD } from "./fault.ts";
-import { MapValue, Optional, isJsonMap, numericOf, type Value } from "./value.ts";
+import { isJsonMap, MapValue, numericOf, Optional, type Value } from "./value.ts";
 
 const MISSING = new Fault("no_such_key", "no such key");
 const OUT_OF_RANGE = new Fault("out_of_range", "an index is out of range");

@@ -1,16 +1,16 @@
 import { Fault, NO_OVERLOAD } from "./fault.ts";
-import { spend, type Frame } from "./frame.ts";
+import { type Frame, spend } from "./frame.ts";
 import { addTime, subtractTime } from "./time.ts";
 import {
-  Double,
-  Duration,
-  Timestamp,
-  Uint,
   checkedInt,
   checkedUint,
+  Double,
+  Duration,
   doubleOf,
   isInt,
+  Timestamp,
   toDouble,
+  Uint,
   type Value,
 } from "./value.ts";
 

@@ -1,11 +1,11 @@
 import { didYouMean } from "../suggest.ts";
-import { dottedName, rootOf, type Expr, type ExprOf } from "./ast.ts";
+import { dottedName, type Expr, type ExprOf, rootOf } from "./ast.ts";
 import { typeOfMacro } from "./check-macro.ts";
 import type { Checking, Locals } from "./checking.ts";
 import type { FunctionDecl } from "./env.ts";
 import { Defect } from "./fault.ts";
 import { macroOf } from "./macro.ts";
-import { DYN, sameType, typeText, type Type } from "./type.ts";
+import { DYN, sameType, type Type, typeText } from "./type.ts";
 
 const MACROS = [
   "has",

@@ -2,7 +2,7 @@ import type { Expr } from "./ast.ts";
 import type { Checking, Locals } from "./checking.ts";
 import { Defect } from "./fault.ts";
 import type { Macro } from "./macro.ts";
-import { BOOL, DYN, INT, STRING, listOf, mapOf, optionalOf, phrase, unionOf, type Type } from "./type.ts";
+import { BOOL, DYN, INT, listOf, mapOf, optionalOf, phrase, STRING, type Type, unionOf } from "./type.ts";
 import { fieldsType } from "./unify.ts";
 
 /** The type of a macro; its names are known inside it alone. */

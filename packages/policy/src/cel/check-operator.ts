@@ -2,7 +2,7 @@ import { didYouMean } from "../suggest.ts";
 import type { BinaryOp, Expr, ExprOf } from "./ast.ts";
 import type { Checking, Locals } from "./checking.ts";
 import { Defect } from "./fault.ts";
-import { BOOL, BYTES, DOUBLE, DURATION, DYN, INT, STRING, TIMESTAMP, UINT, listOf, phrase, type Type } from "./type.ts";
+import { BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, phrase, STRING, TIMESTAMP, type Type, UINT } from "./type.ts";
 import { isInt } from "./value.ts";
 
 const ORDERED = new Set<Type["kind"]>(["bool", "int", "uint", "double", "string", "bytes", "timestamp", "duration"]);

@@ -6,7 +6,7 @@ import { Checking, type Locals } from "./checking.ts";
 import type { Environment } from "./env.ts";
 import { Defect } from "./fault.ts";
 import { Scope } from "./scope.ts";
-import { BOOL, DYN, STRING, listOf, mapOf, optionalOf, phrase, unionOf, type Type } from "./type.ts";
+import { BOOL, DYN, listOf, mapOf, optionalOf, phrase, STRING, type Type, unionOf } from "./type.ts";
 import { fieldsType } from "./unify.ts";
 
 /** What checking found out. */

@@ -2,7 +2,7 @@ import type { Expr, ExprOf } from "./ast.ts";
 import type { Environment } from "./env.ts";
 import { Defect } from "./fault.ts";
 import type { Scope } from "./scope.ts";
-import { DYN, NULL, phrase, typeText, unionOf, type Type } from "./type.ts";
+import { DYN, NULL, phrase, type Type, typeText, unionOf } from "./type.ts";
 import { Unifier } from "./unify.ts";
 
 const NUMERIC = new Set<Type["kind"]>(["int", "uint", "double"]);

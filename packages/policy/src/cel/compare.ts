@@ -1,16 +1,16 @@
 import { NO_OVERLOAD } from "./fault.ts";
-import { spend, type Frame } from "./frame.ts";
+import { type Frame, spend } from "./frame.ts";
 import {
-  Duration,
   Double,
+  Duration,
+  isJsonMap,
   MapValue,
+  numericOf,
   Opaque,
   Optional,
   Timestamp,
   TypeValue,
   Uint,
-  isJsonMap,
-  numericOf,
   type Value,
 } from "./value.ts";
 

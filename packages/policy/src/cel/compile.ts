@@ -1,11 +1,11 @@
 import { elementAt, missing, optionalElementAt, select, selectOptional } from "./access.ts";
-import { arithmetic, negate, staticDouble, type Arithmetic } from "./arithmetic.ts";
+import { type Arithmetic, arithmetic, negate, staticDouble } from "./arithmetic.ts";
 import type { Expr, ExprOf } from "./ast.ts";
 import { equal } from "./compare.ts";
 import type { Environment, Native } from "./env.ts";
 import { compileMacro } from "./expand.ts";
 import { Defect, Fault, NO_OVERLOAD } from "./fault.ts";
-import { spend, type Code } from "./frame.ts";
+import { type Code, spend } from "./frame.ts";
 import type { Compiling, Locals } from "./locals.ts";
 import { macroOf } from "./macro.ts";
 import { callOf, comparison, contains, faulty, logic, widened } from "./operators.ts";

@@ -1,4 +1,4 @@
-import { check, type Checked } from "./check.ts";
+import { type Checked, check } from "./check.ts";
 import { compile, type Program } from "./compile.ts";
 import type { Environment } from "./env.ts";
 import { Fault } from "./fault.ts";

@@ -1,4 +1,4 @@
-import { dottedName, rootOf, type Expr, type ExprOf } from "./ast.ts";
+import { dottedName, type Expr, type ExprOf, rootOf } from "./ast.ts";
 import type { Frame } from "./frame.ts";
 import { parseType, type Type } from "./type.ts";
 import { TypeValue, type Value } from "./value.ts";

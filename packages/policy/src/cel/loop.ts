@@ -1,6 +1,6 @@
 import { entriesOf, mapSize, sortBy } from "./compare.ts";
 import { Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
-import { spend, type Code, type Frame } from "./frame.ts";
+import { type Code, type Frame, spend } from "./frame.ts";
 import type { Compiling, Local, Locals } from "./locals.ts";
 import type { Macro } from "./macro.ts";
 import { attempt } from "./operators.ts";

@@ -1,7 +1,7 @@
 import { equal, lookUp, mapSize, order } from "./compare.ts";
 import type { Native } from "./env.ts";
 import { Fault, NO_OVERLOAD, SPENT } from "./fault.ts";
-import { spend, type Code, type Frame } from "./frame.ts";
+import { type Code, type Frame, spend } from "./frame.ts";
 import { toDouble, type Value } from "./value.ts";
 
 /** Runs a part whose fault may not matter: gives the boolean, or the fault. Only running out of fuel ends everything. */

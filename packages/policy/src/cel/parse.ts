@@ -1,6 +1,6 @@
 import type { BinaryOp, Entry, Expr, Range } from "./ast.ts";
 import { Defect } from "./fault.ts";
-import { intLiteral, tokenize, type Token } from "./token.ts";
+import { intLiteral, type Token, tokenize } from "./token.ts";
 
 /** Bounds that keep parsing, checking and compiling within a small stack and a few milliseconds. */
 export const LIMITS = {

@@ -1,4 +1,4 @@
-import { Fault, NO_OVERLOAD, invalid } from "./fault.ts";
+import { Fault, invalid, NO_OVERLOAD } from "./fault.ts";
 import { Duration, INT_MAX, INT_MIN, Timestamp, type Value } from "./value.ts";
 
 const FIRST_SECOND = -62_135_596_800;

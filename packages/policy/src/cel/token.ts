@@ -1,6 +1,6 @@
 import type { LiteralKind, Range } from "./ast.ts";
-import { Defect, OVERFLOW } from "./fault.ts";
 import { readEscaped } from "./escape.ts";
+import { Defect, OVERFLOW } from "./fault.ts";
 import { checkedInt, checkedUint, toDouble, type Value } from "./value.ts";
 
 /** One token of CEL. `quoted` is a field name in backquotes; `end` stands after the last character. */

@@ -1,4 +1,4 @@
-import { DYN, STRING, eitherString, partsOf, unionOf, type Type } from "./type.ts";
+import { DYN, eitherString, partsOf, STRING, type Type, unionOf } from "./type.ts";
 
 /** Works out type parameters: which types may stand where others are wanted. */
 export class Unifier {

@@ -1,5 +1,5 @@
 import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, invalid } from "../fault.ts";
+import { invalid, NO_OVERLOAD } from "../fault.ts";
 import { spend } from "../frame.ts";
 import { text } from "./standard.ts";
 

@@ -1,19 +1,19 @@
 import { entriesOf } from "../compare.ts";
 import { Fault, invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { type Frame, spend } from "../frame.ts";
 import { durationText, timestampText } from "../time.ts";
 import {
   Double,
   Duration,
+  doubleOf,
+  isInt,
+  isJsonMap,
   MapValue,
   Opaque,
   Optional,
   Timestamp,
   TypeValue,
   Uint,
-  doubleOf,
-  isInt,
-  isJsonMap,
   type Value,
 } from "../value.ts";
 import { doubleText } from "./standard.ts";

@@ -1,7 +1,7 @@
 import { getDomain, getPublicSuffix } from "tldts";
 import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { invalid, NO_OVERLOAD } from "../fault.ts";
+import { type Frame, spend } from "../frame.ts";
 import { Opaque, type Value } from "../value.ts";
 import { text } from "./standard.ts";
 

@@ -1,4 +1,4 @@
-import { LibraryBuilder, type Library } from "../env.ts";
+import { type Library, LibraryBuilder } from "../env.ts";
 import { addEncoders } from "./encoders.ts";
 import { addFlow } from "./flow.ts";
 import { addHosts } from "./host.ts";

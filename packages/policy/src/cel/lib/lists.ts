@@ -1,7 +1,7 @@
 import { equal, sortBy } from "../compare.ts";
 import type { LibraryBuilder } from "../env.ts";
 import { Fault, invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { type Frame, spend } from "../frame.ts";
 import { Optional, type Value } from "../value.ts";
 import { integer, list } from "./standard.ts";
 

@@ -1,8 +1,8 @@
 import { order } from "../compare.ts";
 import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, OVERFLOW, invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
-import { INT_MIN, Uint, checkedInt, doubleOf, isInt, numericOf, toDouble, toInt, type Value } from "../value.ts";
+import { invalid, NO_OVERLOAD, OVERFLOW } from "../fault.ts";
+import { type Frame, spend } from "../frame.ts";
+import { checkedInt, doubleOf, INT_MIN, isInt, numericOf, toDouble, toInt, Uint, type Value } from "../value.ts";
 
 function real(value: Value): number {
   const double = doubleOf(value);

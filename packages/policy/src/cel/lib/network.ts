@@ -1,6 +1,6 @@
 import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, invalid, type Fault } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { type Fault, invalid, NO_OVERLOAD } from "../fault.ts";
+import { type Frame, spend } from "../frame.ts";
 import { Opaque, type Value } from "../value.ts";
 import { text } from "./standard.ts";
 

@@ -1,6 +1,6 @@
 import { mapSize } from "../compare.ts";
 import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, invalid } from "../fault.ts";
+import { invalid, NO_OVERLOAD } from "../fault.ts";
 import { Double, Duration, Optional, Timestamp, Uint, type Value } from "../value.ts";
 
 function optional(value: Value): Optional {

@@ -1,6 +1,6 @@
 import type { LibraryBuilder } from "../env.ts";
 import { invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { type Frame, spend } from "../frame.ts";
 import type { Value } from "../value.ts";
 import { text } from "./standard.ts";
 

@@ -1,6 +1,6 @@
 import { RE2JS } from "re2js";
 import { invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
+import { type Frame, spend } from "../frame.ts";
 import { nativeOf } from "./native-pattern.ts";
 
 const MAX_PATTERN = 2048;

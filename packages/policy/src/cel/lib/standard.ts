@@ -1,36 +1,36 @@
-import type { LibraryBuilder } from "../env.ts";
-import { NO_OVERLOAD, OVERFLOW, invalid } from "../fault.ts";
-import { spend, type Frame } from "../frame.ts";
 import { mapSize } from "../compare.ts";
-import { compilePattern } from "./pattern.ts";
+import type { LibraryBuilder } from "../env.ts";
+import { invalid, NO_OVERLOAD, OVERFLOW } from "../fault.ts";
+import { type Frame, spend } from "../frame.ts";
 import {
   durationPart,
   durationText,
   parseDuration,
   parseTimestamp,
+  type TimePart,
   timePart,
   timestampOf,
   timestampText,
-  type TimePart,
 } from "../time.ts";
 import {
+  checkedInt,
+  checkedUint,
   Duration,
+  doubleOf,
   INT_MAX,
   INT_MIN,
+  isInt,
   Opaque,
   Timestamp,
   TypeValue,
-  UINT_MAX,
-  Uint,
-  checkedInt,
-  checkedUint,
-  doubleOf,
-  isInt,
   toDouble,
   toInt,
   typeNameOf,
+  UINT_MAX,
+  Uint,
   type Value,
 } from "../value.ts";
+import { compilePattern } from "./pattern.ts";
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
