@@ -293,7 +293,7 @@ export const FEATURES: readonly Feature[] = [
       const log = await until("a log message", () =>
         cell.agent.heard.find((n) => n.method === "notifications/message"),
       );
-      expect(log.params["data"]).toMatch(/-level.message|Roots updated|Received Subscribe/);
+      expect(log.params["data"]).toMatch(/[- ]level[- ]message|Roots updated|Received Subscribe/);
       await cell.agent.call(`${server}__toggle-simulated-logging`, {});
     },
   },
