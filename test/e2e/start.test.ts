@@ -68,7 +68,22 @@ describe("`npm start` with the example configuration", () => {
     expect(children.filter(runs)).toEqual([]);
     const reader = openReader(folder.path);
     expect(reader.verify()).toMatchObject({ ok: true });
+    const denied = reader.query({ kind: ["denial"], limit: 1 })[0];
     reader.close();
+    // The record keeps the facts that its decision read: it can be explained after the fact.
+    const example = join(ROOT, "examples", "start", "callgate.yaml");
+    const explained = await callgate(
+      "policy",
+      "explain",
+      "--record",
+      String(denied?.seq),
+      "--config",
+      example,
+      "--data",
+      folder.path,
+    );
+    expect(explained.lines.join("\n")).toContain("write-only-notes");
+    expect(explained.code).toBe(0);
   });
 });
 
