@@ -81,9 +81,8 @@ export class Relay {
       case "prompts/list":
         return this.#list("prompts/list", "prompts", "prompts/get", grant, session, exchange);
       case "resources/read":
-        return this.#resource("resources/read", params, grant, session, exchange);
       case "resources/subscribe":
-        return this.#subscribe(params, grant, session, exchange);
+        return this.#resource(method, params, grant, session, exchange);
       case "resources/unsubscribe":
         await this.#subscriptions.drop(session, String(params["uri"]));
         return { result: {} };
@@ -183,7 +182,20 @@ export class Relay {
       return { error: { code: WIRE_CODES.invalidParams, message: `\`${operation}\` needs a \`uri\`` } };
     const server = await this.#serverOf(uri, grant, session, exchange);
     const name = server === undefined ? "/resources/read" : `${server}/${operation}`;
-    return governCall(this.#gate, grant, session, { operation, name, args: { uri }, params: { uri } }, exchange);
+    const request = { operation, name, args: { uri }, params: { uri } };
+    if (operation === "resources/read") return governCall(this.#gate, grant, session, request, exchange);
+
+    // A stateless server is subscribed to by a stream that stays open; an older one by the request itself.
+    const entry = this.#gate.registry.get(name);
+    let older: Link | undefined;
+    const inPlace = (link: Link): Record<string, unknown> | undefined => {
+      if (link.negotiated.era === "legacy") older = link;
+      else if (entry) this.#subscriptions.listen(session, uri, entry, link);
+      return older ? undefined : {};
+    };
+    const answer = await governCall(this.#gate, grant, session, { ...request, inPlace }, exchange);
+    if (older && entry && !("error" in answer)) this.#subscriptions.note(session, uri, entry, older);
+    return answer;
   }
 
   /** Which server has a resource: the one that listed it or a template for it; the only one; or, after asking again, nobody. */
@@ -196,31 +208,6 @@ export class Relay {
     await this.#gather("resources/list", "resources", "resources/read", grant, session, exchange);
     await this.#gather("resources/templates/list", "resourceTemplates", "resources/read", grant, session, exchange);
     return this.#index.find(uri, servers);
-  }
-
-  async #subscribe(
-    params: Record<string, unknown>,
-    grant: Grant,
-    session: Session,
-    exchange: Exchange,
-  ): Promise<Answer> {
-    const uri = params["uri"];
-    if (typeof uri !== "string")
-      return { error: { code: WIRE_CODES.invalidParams, message: "`resources/subscribe` needs a `uri`" } };
-    const server = await this.#serverOf(uri, grant, session, exchange);
-    const entry = server === undefined ? undefined : this.#gate.registry.get(`${server}/resources/subscribe`);
-    if (!entry)
-      return {
-        error: { code: WIRE_CODES.resourceNotFound, message: `there is no resource \`${uri.slice(0, 200)}\` here` },
-      };
-    const link = await this.#link(entry, session, exchange);
-    if (link.negotiated.era === "legacy") {
-      const answer = await this.#resource("resources/subscribe", params, grant, session, exchange);
-      if (!("error" in answer)) this.#subscriptions.note(session, uri, entry, link);
-      return answer;
-    }
-    this.#subscriptions.listen(session, uri, entry, link);
-    return { result: {} };
   }
 
   async #prompt(params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {

@@ -60,8 +60,9 @@ function answerOf(
   };
   if (wire === "unknown") {
     // An unknown name is a protocol error in MCP, not a tool's.
-    const unknown =
-      life.request.operation === "resources/read" ? WIRE_CODES.resourceNotFound : WIRE_CODES.invalidParams;
+    const unknown = life.request.operation.startsWith("resources/")
+      ? WIRE_CODES.resourceNotFound
+      : WIRE_CODES.invalidParams;
     return { error: { code: unknown, message: first.message, data: denial } };
   }
   if (wire === "invalid-state")

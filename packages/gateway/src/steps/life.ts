@@ -13,6 +13,7 @@ import type { Gate } from "../gate.ts";
 import type { Registered } from "../registry.ts";
 import type { Session } from "../session.ts";
 import type { RoundState } from "../state.ts";
+import type { Link } from "../upstream/link.ts";
 
 /** What the agent asked for, as it stands in the JSON-RPC body. */
 export interface CallRequest {
@@ -23,6 +24,11 @@ export interface CallRequest {
   readonly args: unknown;
   /** What goes to the server, without `_meta`. */
   readonly params: Record<string, unknown>;
+  /**
+   * Does the request where the server's era has no method of this name, and gives its result; undefined where the server has one, which
+   * is then sent. Called when the call runs, and not before.
+   */
+  readonly inPlace?: (link: Link) => Record<string, unknown> | undefined;
 }
 
 /** Everything one call gathers on its way. Steps fill it in order; what an earlier step set, later ones may rely on. */

@@ -1,6 +1,7 @@
 import { messageOf } from "@callgate/core";
 import { type Callback, callbackAllowed } from "../callbacks.ts";
 import type { Answer } from "../exchange.ts";
+import type { Link } from "../upstream/link.ts";
 import { WIRE_CODES, type WireError } from "../upstream/message.ts";
 import { paramHeaders } from "../upstream/param-headers.ts";
 import { UpstreamFailure } from "../upstream/peer.ts";
@@ -23,7 +24,16 @@ export async function run(life: Life): Promise<Ran> {
   let running: Running | undefined;
   try {
     if (exchange.cancelled) throw new UpstreamFailure("cancelled", "the agent cancelled the call");
-    running = await open(life);
+    const link = life.round?.kind === "parked" ? undefined : await linkFor(life);
+    const done = link && life.request.inPlace?.(link);
+    if (link && done)
+      return {
+        kind: "reply",
+        reply: { message: { result: done } },
+        era: link.negotiated.era,
+        ms: performance.now() - began,
+      };
+    running = open(life, link);
     const current = running;
     exchange.onCancel = (reason) => current.cancel(new UpstreamFailure("cancelled", reason));
     if (exchange.cancelled) current.cancel(new UpstreamFailure("cancelled", "the agent cancelled the call"));
@@ -69,8 +79,14 @@ export async function run(life: Life): Promise<Ran> {
   }
 }
 
-/** Takes a parked request up again, or sends a new one. */
-async function open(life: Life): Promise<Running> {
+function linkFor(life: Life): Promise<Link> {
+  const { tool, session, exchange } = life;
+  if (!tool) throw new Error("run before resolve");
+  return tool.upstream.link(exchange.era, session.linkKey(tool.upstream.config.connection), session.owner);
+}
+
+/** Sends a new request over the link, or takes a parked one up again. */
+function open(life: Life, link: Link | undefined): Running {
   const { tool, session, exchange, request, reservation, round } = life;
   if (!tool) throw new Error("run before resolve");
   const voice: Pick<Dispatch, "onProgress" | "onNotification"> = {
@@ -86,8 +102,8 @@ async function open(life: Life): Promise<Running> {
         ? undefined
         : (params) => exchange.notify("notifications/progress", { ...params, progressToken: exchange.progressToken }),
   };
-  if (round?.kind === "parked") {
-    const parked = life.gate.parking.take(round.parked);
+  if (!link || round?.kind === "parked") {
+    const parked = round?.kind === "parked" ? life.gate.parking.take(round.parked) : undefined;
     if (!parked)
       throw new UpstreamFailure(
         "unreachable",
@@ -98,7 +114,6 @@ async function open(life: Life): Promise<Running> {
     parked.answer(exchange.inputResponses ?? {});
     return parked;
   }
-  const link = await tool.upstream.link(exchange.era, session.linkKey(tool.upstream.config.connection), session.owner);
   const timeout = Math.min(
     tool.upstream.config.timeout,
     reservation?.wall ?? Number.POSITIVE_INFINITY,
