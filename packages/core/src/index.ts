@@ -1,6 +1,7 @@
 export type { BudgetFacts, CallFacts, LoopFacts, SessionFacts } from "./call.ts";
 export { canonicalJson, type Digest, digestOf, digestOfJson } from "./canonical.ts";
 export type { Approver, Decision, Obligation, PolicyEffect, Reason, Verdict } from "./decision.ts";
+export { editDistance } from "./edit-distance.ts";
 export { CallgateError, type Diagnostic, formatDiagnostic, messageOf, type Span } from "./error.ts";
 export { type ArgumentRole, type FlowFacts, ROLES } from "./flow.ts";
 export { newId } from "./id.ts";

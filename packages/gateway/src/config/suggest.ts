@@ -1,21 +1,4 @@
-/** Edit distance with swaps of neighbours counted as one, given up above `limit`. */
-function distance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1;
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let d = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, (before[j - 2] ?? 0) + 1);
-      row.push(d);
-    }
-    before = last;
-    last = row;
-  }
-  return last[b.length] ?? limit + 1;
-}
+import { editDistance } from "@callgate/core";
 
 /** The known word that was most likely meant, if one is near enough. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
@@ -23,7 +6,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of known) {
-    const d = distance(word.toLowerCase(), candidate.toLowerCase(), limit);
+    const d = editDistance(word.toLowerCase(), candidate.toLowerCase(), limit);
     if (d < bestDistance) [best, bestDistance] = [candidate, d];
   }
   return best;
