@@ -77,7 +77,6 @@ export class Broker {
         limits: config.limits,
         loop: config.loop,
         approvalTimes: config.approvals,
-        configDigest: config.digest,
         policies: NOTHING_YET,
         registry: new Registry(config.naming, log, (server, tool, digest) =>
           pinnedDefinition(config.data, server, tool, digest),
@@ -196,7 +195,6 @@ export class Broker {
       limits: config.limits,
       loop: config.loop,
       approvalTimes: config.approvals,
-      configDigest: config.digest,
     });
     this.gate.registry.rename(config.naming);
     this.gate.registry.keepOnly(new Set(Object.keys(config.servers)));
@@ -263,7 +261,6 @@ export class Broker {
         },
         onListChanged: (kind) => this.#announce(kind),
         onResourceUpdated: (params) => this.subscriptions.updated(server.name, params),
-        onDown: () => {},
       },
       this.#log,
     );

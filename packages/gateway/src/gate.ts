@@ -15,8 +15,6 @@ export interface Gate {
   limits: MessageLimits;
   loop: LoopConfig;
   approvalTimes: ApprovalConfig;
-  /** Names every reload, so that a record says under which configuration it was made. */
-  configDigest: string;
   policies: PolicySet;
   readonly registry: Registry;
   readonly budgets: BudgetBook;

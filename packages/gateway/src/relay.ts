@@ -9,8 +9,8 @@ import type { Session } from "./session.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import type { Link } from "./upstream/link.ts";
 import { WIRE_CODES } from "./upstream/message.ts";
+import { ListRefused, listAll } from "./upstream/pages.ts";
 
-const MAX_PAGES = 64;
 /** How long a client may keep a list, in milliseconds; a change is announced anyway. */
 const LIST_TTL_MS = 60_000;
 
@@ -157,12 +157,14 @@ export class Relay {
           const link = await this.#link(entry, session, exchange);
           if (!isObject(link.negotiated.capabilities[key === "prompts" ? "prompts" : "resources"]))
             return { entry, items: [] };
-          const items = await allPages(link, method, key, entry.upstream.config.timeout);
+          const items = await listAll(link, method, key, entry.upstream.config.timeout);
           if (key === "resources") this.#index.learn(entry.server, items);
           if (key === "resourceTemplates") this.#index.learnTemplates(entry.server, items);
           return { entry, items };
         } catch (error) {
-          this.#gate.log.warn({ server: entry.server, method, err: messageOf(error) }, "a server's list is left out");
+          // A server without templates need not know the method.
+          if (!(error instanceof ListRefused && error.unknownMethod))
+            this.#gate.log.warn({ server: entry.server, method, err: messageOf(error) }, "a server's list is left out");
           return { entry, items: [] };
         }
       }),
@@ -233,13 +235,12 @@ export class Relay {
       server = found?.server;
       sentRef = { ...ref, name: found?.bare ?? "" };
     } else if (typeof ref["uri"] === "string") server = await this.#serverOf(ref["uri"], grant, session, exchange);
-    const { _meta: _m, ...rest } = params;
     const name = server === undefined ? "/completion/complete" : `${server}/completion/complete`;
     return governCall(
       this.#gate,
       grant,
       session,
-      { operation: "completion/complete", name, args: rest, params: { ...rest, ref: sentRef } },
+      { operation: "completion/complete", name, args: params, params: { ...params, ref: sentRef } },
       exchange,
     );
   }
@@ -296,23 +297,4 @@ const PRIVATE = { ttlMs: LIST_TTL_MS, cacheScope: "private" };
 
 function holds(grant: Grant, entry: Registered): boolean {
   return entry.scopes.every((scope) => grant.scopes.includes(scope));
-}
-
-async function allPages(link: Link, method: string, key: string, timeout: number): Promise<unknown[]> {
-  const items: unknown[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const { message } = await link.request(method, cursor === undefined ? {} : { cursor }, { timeout }).reply;
-    if (message.error) {
-      // A server without templates need not know the method.
-      if (message.error.code === WIRE_CODES.methodNotFound) break;
-      throw new Error(message.error.message);
-    }
-    const listed = message.result?.[key];
-    if (Array.isArray(listed)) items.push(...(listed as unknown[]));
-    const next = message.result?.["nextCursor"];
-    if (typeof next !== "string" || next === "") break;
-    cursor = next;
-  }
-  return items;
 }

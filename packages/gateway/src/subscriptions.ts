@@ -31,10 +31,6 @@ export class Subscriptions {
     this.#of(session).set(uri, { entry, link, stream });
   }
 
-  watches(session: Session, uri: string): boolean {
-    return this.#bySession.get(session)?.has(uri) === true;
-  }
-
   /** An update on a shared link goes to every session that watches the resource at that server. */
   updated(server: string, params: Record<string, unknown> | undefined): void {
     const uri = String(params?.["uri"]);

@@ -1,13 +1,15 @@
 import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
-import { childEnv, type Definition, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
+import { childEnv, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
 import { IDENTITY } from "../identity.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
 import { Link, type LinkOwner } from "../upstream/link.ts";
 import { type Era, WIRE_CODES } from "../upstream/message.ts";
+import { listAll } from "../upstream/pages.ts";
 import { Peer, RefusedRequest, UpstreamFailure } from "../upstream/peer.ts";
 import { openStdioWire } from "../upstream/stdio.ts";
+import { isDefinition } from "../upstream/upstream.ts";
 import { printable } from "./printable.ts";
 
 /** What a server offers, as one look at it showed. */
@@ -24,7 +26,6 @@ export interface SurveyOptions {
 }
 
 const PROBE_MS = 5_000;
-const MAX_PAGES = 64;
 const MAX_STDERR = 5;
 
 const refuse = (): Promise<never> =>
@@ -87,7 +88,9 @@ async function look(
   const link = await connect(server, timeout, peers, log, late);
   const { capabilities, version } = link.negotiated;
   return {
-    tools: isObject(capabilities["tools"]) ? await listTools(link, timeout) : [],
+    tools: isObject(capabilities["tools"])
+      ? (await listAll(link, "tools/list", "tools", timeout)).filter(isDefinition)
+      : [],
     resources: isObject(capabilities["resources"]),
     prompts: isObject(capabilities["prompts"]),
     logging: isObject(capabilities["logging"]),
@@ -133,22 +136,6 @@ async function connect(
     if (server.transport !== "stdio" || !(error instanceof UpstreamFailure)) throw error;
     return await open("legacy", true);
   }
-}
-
-async function listTools(link: Link, timeout: number): Promise<Definition[]> {
-  const tools: Definition[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const { message } = await link.request("tools/list", cursor === undefined ? {} : { cursor }, { timeout }).reply;
-    if (message.error) throw new Error(`it refused \`tools/list\`: ${message.error.message}`);
-    const listed = message.result?.["tools"];
-    if (Array.isArray(listed))
-      for (const tool of listed) if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as Definition);
-    const next = message.result?.["nextCursor"];
-    if (typeof next !== "string" || next === "") break;
-    cursor = next;
-  }
-  return tools;
 }
 
 /** A log that keeps the last lines that the process wrote to stderr. */

@@ -58,7 +58,10 @@ export async function recordDenial(
         ...(fault !== undefined && { fault: clip(fault, 300) }),
       },
     }),
-    payloads: { ...(life.argsText !== "" && { args: life.argsText }), ...(facts !== undefined && { facts }) },
+    payloads: {
+      ...(life.keepArgs && life.argsText !== "" && { args: life.argsText }),
+      ...(facts !== undefined && { facts }),
+    },
   });
 }
 

@@ -1,5 +1,5 @@
-import { messageOf } from "@callgate/core";
-import { type Callback, callbackAllowed } from "../callbacks.ts";
+import { isObject, messageOf } from "@callgate/core";
+import { allowedCapabilities, type Callback, callbackAllowed } from "../callbacks.ts";
 import type { Answer } from "../exchange.ts";
 import type { Link } from "../upstream/link.ts";
 import { WIRE_CODES, type WireError } from "../upstream/message.ts";
@@ -110,8 +110,10 @@ function open(life: Life, link: Link | undefined): Running {
         "the server no longer waits for this answer: send the call again without it",
       );
     parked.redirect(voice);
-    for (const key of Object.keys(exchange.inputResponses ?? {})) recordCallback(life, key, true);
-    parked.answer(exchange.inputResponses ?? {});
+    const answers = exchange.inputResponses ?? {};
+    // By what the server asked: the keys of the answers are the agent's own words.
+    for (const [key, asked] of parked.shown()) recordCallback(life, asked.method, isObject(answers[key]));
+    parked.answer(answers);
     return parked;
   }
   const timeout = Math.min(
@@ -120,16 +122,14 @@ function open(life: Life, link: Link | undefined): Running {
     tool.limits.wall ?? Number.POSITIVE_INFINITY,
   );
   const logLevel = exchange.logLevel ?? session.logLevel;
-  const allowed = Object.entries(exchange.capabilities).filter(([name]) =>
-    callbackAllowed(tool.upstream.config.manifest.callbacks, name),
-  );
+  const capabilities = allowedCapabilities(tool.upstream.config.manifest.callbacks, exchange.capabilities);
   const running = new Running(link, {
     method: request.operation,
     params: exchange.meta ? { ...life.params, _meta: exchange.meta } : life.params,
     timeout,
     ...(tool.paramHeaders.length > 0 &&
       link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, life.params["arguments"]) }),
-    meta: { capabilities: Object.fromEntries(allowed), ...(logLevel !== undefined && { logLevel }) },
+    meta: { capabilities, ...(logLevel !== undefined && { logLevel }) },
     ...voice,
   });
   if (round?.kind === "relayed")

@@ -58,10 +58,6 @@ export class Link {
     this.#identity = identity;
   }
 
-  get inFlight(): number {
-    return this.#peer.inFlight;
-  }
-
   /** Sends a request in the link's era. `meta` fills the envelope of the stateless era. */
   request(
     method: string,

@@ -95,10 +95,6 @@ export class Peer {
     return this.#wire;
   }
 
-  get inFlight(): number {
-    return this.#waiting.size;
-  }
-
   request(method: string, params: Record<string, unknown> | undefined, options: RequestOptions): Pending {
     const id = this.#next++;
     const sent = options.onProgress ? withProgressToken(params, id) : params;

@@ -109,6 +109,11 @@ export class Running {
     }
   }
 
+  /** What the last step asked and nobody has answered yet, by key. */
+  shown(): readonly (readonly [string, Callback])[] {
+    return [...this.#asked].filter(([, asked]) => asked.shown).map(([key, asked]) => [key, asked.callback] as const);
+  }
+
   /** Refuses some of what was asked; the request goes on. */
   decline(keys: readonly string[]): void {
     for (const key of keys) {
@@ -146,7 +151,7 @@ export class Running {
 }
 
 /** An `input_required` result is a step; anything else is the answer. */
-export function fromReply(reply: Reply): Step {
+function fromReply(reply: Reply): Step {
   const result = reply.message.result;
   if (result?.["resultType"] !== "input_required") return { kind: "reply", reply };
   const requests: Record<string, Callback> = {};

@@ -6,6 +6,7 @@ import { type Identity, type Negotiated, shakeHands } from "./handshake.ts";
 import { openHttpWire } from "./http.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { type Era, WIRE_CODES } from "./message.ts";
+import { listAll } from "./pages.ts";
 import { Peer, RefusedRequest, UpstreamFailure } from "./peer.ts";
 import { openStdioWire } from "./stdio.ts";
 
@@ -20,8 +21,6 @@ export interface UpstreamEvents {
   onListChanged(kind: "resources" | "prompts"): void;
   /** A resource that somebody subscribed to on the shared link changed. */
   onResourceUpdated(params: Record<string, unknown> | undefined): void;
-  /** The control link went down. */
-  onDown(error: Error | undefined): void;
 }
 
 const FIRST_BACKOFF_MS = 200;
@@ -29,7 +28,6 @@ const MAX_BACKOFF_MS = 30_000;
 const STABLE_MS = 10_000;
 const HANDSHAKE_MS = 30_000;
 const PROBE_MS = 5_000;
-const MAX_PAGES = 64;
 const LISTEN = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
 
 /**
@@ -156,7 +154,6 @@ export class Upstream {
       const link = await this.#open(this.config.era === "legacy" ? "legacy" : "modern", owner, (error) => {
         this.#control = undefined;
         if (Date.now() - opened > STABLE_MS) this.#backoff = FIRST_BACKOFF_MS;
-        this.#events.onDown(error);
         this.#again(error);
       });
       const tools = await listTools(link, this.config.timeout);
@@ -279,20 +276,12 @@ function other(era: Era): Era {
 }
 
 async function listTools(link: Link, timeout: number): Promise<ToolDefinition[]> {
-  if (!isObject(link.negotiated.capabilities["tools"])) return [];
-  const tools: ToolDefinition[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const { message } = await link.request("tools/list", cursor === undefined ? {} : { cursor }, { timeout }).reply;
-    if (message.error)
-      throw new UpstreamFailure("unreachable", `the server refused \`tools/list\`: ${message.error.message}`);
-    const listed = message.result?.["tools"];
-    if (Array.isArray(listed))
-      for (const tool of listed)
-        if (isObject(tool) && typeof tool["name"] === "string") tools.push(tool as ToolDefinition);
-    const next = message.result?.["nextCursor"];
-    if (typeof next !== "string" || next === "") break;
-    cursor = next;
-  }
-  return tools;
+  return isObject(link.negotiated.capabilities["tools"])
+    ? (await listAll(link, "tools/list", "tools", timeout)).filter(isDefinition)
+    : [];
+}
+
+/** What can be a tool's definition: anything with a name. The rest of it is the server's business. */
+export function isDefinition(item: unknown): item is ToolDefinition {
+  return isObject(item) && typeof item["name"] === "string";
 }
