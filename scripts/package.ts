@@ -2,7 +2,7 @@
 //   node scripts/package.ts           build
 //   node scripts/package.ts --check   check the dependencies, build and lint what would be published
 //   node scripts/package.ts --fix     write the dependencies
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { publint } from "publint";
@@ -60,6 +60,10 @@ async function build(): Promise<void> {
     const dist = join(folder, "dist");
     rmSync(dist, { recursive: true, force: true });
     renameSync(fresh, dist);
+    // The packs, which the code looks for beside its folder.
+    const policies = join(folder, "policies");
+    rmSync(policies, { recursive: true, force: true });
+    cpSync(join(packages, "..", "policies"), policies, { recursive: true });
     const size = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
     console.log(`built packages/cli/dist: ${output.length} files, ${Math.round(size / 1024)} KiB`);
   } finally {

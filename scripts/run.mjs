@@ -17,6 +17,7 @@ const TASKS = {
   conformance: () => ["test/conformance/run.ts"],
   "conformance:cel": () => ["test/conformance/cel.ts"],
   "eval:agentdojo": () => ["test/evals/agentdojo.ts"],
+  example: () => ["scripts/example.ts"],
   generate: () => ["scripts/generate.ts"],
   clients: () => ["test/clients/run.mjs"],
 };

@@ -42,7 +42,14 @@ afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
 describe("the packed package", () => {
   it("holds what runs and its licence, no source and nothing of the workspace's packages", async () => {
     const installed = join(app, "node_modules", "callgate");
-    expect((await readdir(installed)).sort()).toEqual(["LICENSE", "README.md", "bin", "dist", "package.json"]);
+    expect((await readdir(installed)).sort()).toEqual([
+      "LICENSE",
+      "README.md",
+      "bin",
+      "dist",
+      "package.json",
+      "policies",
+    ]);
     const dist = await readdir(join(installed, "dist"));
     expect(dist).toEqual(expect.arrayContaining(["main.js", "index.js", "writer.js"]));
     expect(dist.filter((file) => !file.endsWith(".js"))).toEqual([]);
@@ -55,6 +62,15 @@ describe("the packed package", () => {
     const help = await npm(app, "npx", "--no-install", "callgate", "--help");
     expect(help).toMatch(/Usage: callgate/);
     for (const command of ["serve", "wrap", "register", "approvals", "ledger"]) expect(help).toContain(command);
+  });
+
+  it("has the policy packs, and their cases pass", async () => {
+    const callgate = async (...args: string[]): Promise<string> =>
+      (await run(process.execPath, [program(), "policy", ...args], { cwd: app, env })).stdout;
+    expect(await callgate("packs")).toContain("pack:lethal-trifecta");
+    const policies = join(app, "node_modules", "callgate", "policies");
+    const cases = (await readdir(policies)).filter((name) => name.endsWith(".test.yaml"));
+    expect(await callgate("test", ...cases.map((name) => join(policies, name)))).toMatch(/^[1-9]\d* passed, 0 failed;/);
   });
 
   it("says in one sentence what is wrong on a Node that is too old", async () => {

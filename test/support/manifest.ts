@@ -15,6 +15,8 @@ export interface Access {
   readonly effects?: readonly string[];
   readonly labels?: readonly string[];
   readonly limits?: Readonly<Record<string, unknown>>;
+  readonly result?: Readonly<Record<string, unknown>>;
+  readonly arguments?: Readonly<Record<string, string>>;
 }
 
 const OPEN = { scopes: [], effects: ["read"] };

@@ -4,9 +4,18 @@ import { CallgateError, messageOf } from "@callgate/core";
 import type { Config } from "@callgate/gateway";
 import { CASE_FILE, type PolicySource } from "@callgate/policy";
 
-/** The files of cases that were named, or those beside the policies of the configuration. Throws `BAD_ARGUMENT` for one that was named and cannot be read. */
-export async function caseSources(config: Config, named: readonly string[]): Promise<PolicySource[]> {
-  if (named.length > 0) return await Promise.all(named.map((file) => read(resolve(file))));
+/** The files of cases that were named. Throws `BAD_ARGUMENT` for one that cannot be read. */
+export async function namedCases(named: readonly string[]): Promise<PolicySource[]> {
+  return await Promise.all(named.map((file) => read(resolve(file))));
+}
+
+/** The policy file that a file of cases stands beside. */
+export function policyFileOf(cases: string): string {
+  return cases.replace(/\.test(\.ya?ml)$/, "$1");
+}
+
+/** The files of cases beside the policies of the configuration. */
+export async function caseSources(config: Config): Promise<PolicySource[]> {
   const beside = config.sources.files
     .filter((file) => /\.ya?ml$/.test(file))
     .map((file) => (CASE_FILE.test(file) ? file : file.replace(/\.(ya?ml)$/, ".test.$1")));
@@ -16,7 +25,7 @@ export async function caseSources(config: Config, named: readonly string[]): Pro
 
 async function readIfThere(file: string): Promise<PolicySource | undefined> {
   try {
-    return { file: shown(file), text: await readFile(file, "utf8") };
+    return { file: shownName(file), text: await readFile(file, "utf8") };
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
@@ -28,13 +37,13 @@ async function read(file: string): Promise<PolicySource> {
     const source = await readIfThere(file);
     if (source) return source;
   } catch (error) {
-    throw new CallgateError("BAD_ARGUMENT", `\`${shown(file)}\` cannot be read: ${messageOf(error)}`);
+    throw new CallgateError("BAD_ARGUMENT", `\`${shownName(file)}\` cannot be read: ${messageOf(error)}`);
   }
-  throw new CallgateError("BAD_ARGUMENT", `there is no file \`${shown(file)}\``);
+  throw new CallgateError("BAD_ARGUMENT", `there is no file \`${shownName(file)}\``);
 }
 
 /** Relative to where the command runs, if it is below. */
-function shown(file: string): string {
+export function shownName(file: string): string {
   const short = relative(process.cwd(), file);
   return short.startsWith("..") ? file : short;
 }

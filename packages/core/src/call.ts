@@ -43,3 +43,15 @@ export interface CallFacts {
   /** Unix milliseconds. */
   readonly time: number;
 }
+
+/** What a tool returned, as result policies see it. */
+export interface ResultFacts {
+  /** `structuredContent`; absent where the tool gave none. Typed by the tool's output schema. */
+  readonly structured?: unknown;
+  /** The texts of the content blocks, joined by line breaks; of a resource, its text contents; of a prompt, its messages' texts. */
+  readonly text: string;
+  /** Whether the tool itself says that it failed. */
+  readonly isError: boolean;
+  /** Length of the whole result as JSON, in UTF-8 bytes. */
+  readonly bytes: number;
+}

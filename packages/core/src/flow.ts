@@ -24,6 +24,8 @@ export interface FlowFacts {
   readonly origins: Readonly<Record<string, readonly string[]>>;
   /** The values (addresses, hosts, accounts, identifiers) found inside longer strings, by the string. Each is in `origins` too. */
   readonly inside: Readonly<Record<string, readonly string[]>>;
+  /** The id of the call whose result a value was first seen in, by its text; absent for values first seen elsewhere. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** Who asked for this kind of action: the task, untrusted text alone, or nobody but the model. */
   readonly action: "task" | "untrusted" | "model";
 }

@@ -1,8 +1,18 @@
-export type { BudgetFacts, CallFacts, LoopFacts, SessionFacts } from "./call.ts";
+export type { BudgetFacts, CallFacts, LoopFacts, ResultFacts, SessionFacts } from "./call.ts";
 export { canonicalJson, type Digest, digestOf, digestOfJson } from "./canonical.ts";
-export type { Approver, Decision, Obligation, PolicyEffect, Reason, Verdict } from "./decision.ts";
+export type {
+  Approver,
+  Decision,
+  Obligation,
+  PolicyEffect,
+  Reason,
+  ResultDecision,
+  Trial,
+  Verdict,
+} from "./decision.ts";
 export { editDistance } from "./edit-distance.ts";
 export { CallgateError, type Diagnostic, formatDiagnostic, messageOf, type Span } from "./error.ts";
+export { exactNumber, holdsBigInt, parseJson, roundedJson, stringifyJson, writableJson } from "./exact-json.ts";
 export { type ArgumentRole, type FlowFacts, ROLES } from "./flow.ts";
 export { newId } from "./id.ts";
 export { isObject, type JsonObject, type JsonValue, jsonDepth } from "./json.ts";

@@ -14,6 +14,8 @@ export interface Grant {
   readonly expiresAt?: number;
   /** The token's `jti`. */
   readonly tokenId?: string;
+  /** The declared session that the token is for, and for no other (its `sid`). */
+  readonly sessionId?: string;
 }
 
 /** An OAuth scope token (RFC 6749, section 3.3). */

@@ -5,6 +5,7 @@ import type { Verdict } from "./decision.ts";
 export const RECORD_KINDS = [
   "boot",
   "config",
+  "session",
   "intent",
   "outcome",
   "denial",

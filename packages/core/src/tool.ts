@@ -29,6 +29,8 @@ export interface ToolFacts {
   /** Digest of the definition (name, description, schemas, annotations) as it was pinned. */
   readonly digest: Digest;
   readonly inputSchema?: JsonObject;
+  /** JSON Schema of `structuredContent`, where the tool declares one. */
+  readonly outputSchema?: JsonObject;
   /** What its arguments are for, by name; a role holds for all that is inside the argument. */
   readonly arguments?: Readonly<Record<string, ArgumentRole>>;
 }

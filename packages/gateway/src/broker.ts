@@ -1,19 +1,22 @@
-import { CallgateError, type Diagnostic, type Grant, isObject, messageOf } from "@callgate/core";
+import { CallgateError, type Grant, isObject, messageOf, newId } from "@callgate/core";
 import { type Ledger, openLedger } from "@callgate/ledger";
-import { loadPolicies, type PolicySet } from "@callgate/policy";
 import type { Logger } from "pino";
 import { ApprovalStore } from "./approvals.ts";
 import { BudgetBook } from "./budget.ts";
+import { compilePolicies, NOTHING_YET } from "./compiled.ts";
 import type { Config } from "./config/index.ts";
+import { type DeclaredSession, DeclaredSessions } from "./declared-sessions.ts";
+import { FlowWatch } from "./flow-watch.ts";
 import type { Gate } from "./gate.ts";
-import { openSigningKey, openStateKey } from "./identity/keys.ts";
-import { TokenVerifier } from "./identity/token.ts";
+import { openSigningKey, openStateKey, type SigningKey } from "./identity/keys.ts";
+import { issueToken, type TokenRequest, TokenVerifier } from "./identity/token.ts";
 import { IDENTITY } from "./identity.ts";
 import { Parking } from "./parking.ts";
-import { pinnedDefinition } from "./pins.ts";
+import { keepDefinitions, pinnedDefinition } from "./pins.ts";
+import { RateCaps } from "./rate-cap.ts";
 import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
-import { Session } from "./session.ts";
+import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { LinkOwner } from "./upstream/link.ts";
@@ -32,8 +35,10 @@ export class Broker {
   readonly relay: Relay;
   readonly tokens: TokenVerifier;
   readonly subscriptions = new Subscriptions();
+  readonly declared = new DeclaredSessions();
   config: Config;
   #log: Logger;
+  #signing: SigningKey;
   #upstreams = new Map<string, Upstream>();
   /** Sessions that stand for a token, for requests of the stateless era. */
   #byToken = new Map<string, Session>();
@@ -42,10 +47,11 @@ export class Broker {
   #sweep: NodeJS.Timeout;
   #closing = false;
 
-  private constructor(config: Config, gate: Gate, tokens: TokenVerifier, log: Logger) {
+  private constructor(config: Config, gate: Gate, tokens: TokenVerifier, signing: SigningKey, log: Logger) {
     this.config = config;
     this.gate = gate;
     this.tokens = tokens;
+    this.#signing = signing;
     this.#log = log;
     this.relay = new Relay(gate, this.subscriptions);
     this.#sweep = setInterval(() => void this.#sweepIdle(), SWEEP_MS);
@@ -82,13 +88,20 @@ export class Broker {
           pinnedDefinition(config.data, server, tool, digest),
         ),
         budgets: new BudgetBook(config.budgets),
+        rates: new RateCaps(),
         ledger,
         approvals,
         seal: new StateSeal(stateKey, config.approvals.ttl),
         parking: new Parking(config.approvals.ttl),
         log,
       };
-      const broker = new Broker(config, gate, new TokenVerifier(signing, audienceOf(config), config.agents), log);
+      const broker = new Broker(
+        config,
+        gate,
+        new TokenVerifier(signing, audienceOf(config), config.agents),
+        signing,
+        log,
+      );
       try {
         await broker.#start();
       } catch (error) {
@@ -134,9 +147,9 @@ export class Broker {
     };
   }
 
-  /** A new session for a connection. Close it with `endSession`. */
+  /** A new session for a connection, or a place in the declared one of its grant. Close it with `endSession`. */
   openSession(grant: Grant, owner: LinkOwner): Session {
-    const session = new Session(grant, owner);
+    const session = new Session(grant, owner, this.#stateFor(grant));
     this.#open.add(session);
     return session;
   }
@@ -144,13 +157,50 @@ export class Broker {
   /** The session of a token, for requests that come without one. */
   sessionOf(grant: Grant, makeOwner: () => LinkOwner): Session {
     const { agent, user } = grant.principal;
-    const key = JSON.stringify([agent, user ?? null, grant.tokenId ?? null]);
+    const key = JSON.stringify([agent, user ?? null, grant.sessionId ?? grant.tokenId ?? null]);
     let session = this.#byToken.get(key);
     if (!session) {
       session = this.openSession(grant, makeOwner());
       this.#byToken.set(key, session);
     }
     return session;
+  }
+
+  /** Whether the session that a grant is for is over: its token is good for nothing then. */
+  isOver(grant: Grant): boolean {
+    return grant.sessionId !== undefined && this.declared.get(grant.sessionId) === undefined;
+  }
+
+  /** A watch on the flow of a new session; undefined where nothing asks for one. */
+  newWatch(): FlowWatch | undefined {
+    const { flow } = this.config;
+    return flow.watch === "always" || this.gate.policies.watchesFlow ? new FlowWatch(flow) : undefined;
+  }
+
+  /** A bearer token of this broker. Throws `TOKEN_REQUEST_INVALID`. */
+  async issue(request: Omit<TokenRequest, "audience">): Promise<string> {
+    return await issueToken(this.#signing, { ...request, audience: audienceOf(this.config) });
+  }
+
+  /** Ends a declared session with all that is open in it. */
+  async endDeclared({ state }: DeclaredSession): Promise<void> {
+    this.declared.end(state.id);
+    await this.#forgetDeclared([state.id]);
+  }
+
+  async #forgetDeclared(ids: readonly string[]): Promise<void> {
+    for (const session of this.#open) if (ids.includes(session.id)) await this.endSession(session);
+    for (const id of ids) this.gate.budgets.forget(id);
+  }
+
+  #stateFor({ sessionId }: Grant): SessionState {
+    if (sessionId === undefined) return new SessionState(newId("ses"), this.newWatch());
+    const known = this.declared.get(sessionId)?.state;
+    if (known) return known;
+    // The faces turn such a grant away; this is for the moment between their look and this one.
+    const over = new SessionState(sessionId, undefined);
+    over.ended = true;
+    return over;
   }
 
   /** The sessions that are open, oldest first. */
@@ -162,11 +212,15 @@ export class Broker {
     this.#open.delete(session);
     for (const [key, known] of this.#byToken) if (known === session) this.#byToken.delete(key);
     await this.subscriptions.end(session);
-    this.gate.budgets.forget(session.id);
+    // A declared session outlives its connections: coming back MUST NOT renew its budget.
+    if (!this.declared.get(session.id)) this.gate.budgets.forget(session.id);
     const principal = session.linkKey("principal");
     const last = ![...this.#open].some((s) => s.linkKey("principal") === principal);
     await Promise.all(
-      [...this.#upstreams.values()].flatMap((u) => [u.release(session.id), ...(last ? [u.release(principal)] : [])]),
+      [...this.#upstreams.values()].flatMap((u) => [
+        u.release(session.linkKey("session")),
+        ...(last ? [u.release(principal)] : []),
+      ]),
     );
   }
 
@@ -187,7 +241,7 @@ export class Broker {
       const upstream = kept.get(server.name);
       if (upstream) trial.update(upstream.withConfig(server), upstream.definitions);
     }
-    const policies = compile(config, trial);
+    const policies = compilePolicies(config, trial);
     const gone = [...this.#upstreams.values()].filter((u) => !kept.has(u.name));
     this.config = config;
     Object.assign(this.gate, {
@@ -239,7 +293,7 @@ export class Broker {
       this.#upstreams.set(server.name, this.#makeUpstream(server));
     for (const upstream of this.#upstreams.values()) this.gate.registry.update(upstream, undefined);
     await Promise.all([...this.#upstreams.values()].map((u) => u.start()));
-    this.gate.policies = compile(this.config, this.gate.registry);
+    this.gate.policies = compilePolicies(this.config, this.gate.registry);
     this.gate.ledger.appendLater({
       kind: "config",
       detail: { now: this.config.digest, policies: this.gate.policies.digest },
@@ -255,6 +309,10 @@ export class Broker {
       {
         onDefinitions: (tools) => {
           const changed = this.gate.registry.update(upstream, tools);
+          // For commands that check policies while no server runs.
+          keepDefinitions(this.config.data, server.name, this.gate.registry.pinned(server.name)).catch(
+            (error: unknown) => this.#log.warn({ err: messageOf(error) }, "accepted definitions could not be kept"),
+          );
           if (!this.#ready) return;
           if (changed) this.#recompile();
           this.#announce("tools");
@@ -270,7 +328,7 @@ export class Broker {
   /** New definitions can change what policies are checked against. A set that no longer loads is replaced by one that denies. */
   #recompile(): void {
     try {
-      this.gate.policies = compile(this.config, this.gate.registry);
+      this.gate.policies = compilePolicies(this.config, this.gate.registry);
     } catch (error) {
       this.gate.policies = NOTHING_YET;
       const diagnostics = error instanceof CallgateError ? error.diagnostics : [];
@@ -286,40 +344,10 @@ export class Broker {
   }
 
   async #sweepIdle(): Promise<void> {
+    await this.#forgetDeclared(this.declared.sweep());
     const before = Date.now() - IDLE_MS;
     for (const [, session] of this.#byToken) if (session.lastUsed < before) await this.endSession(session);
   }
-}
-
-/** Denies everything: in force until policies are compiled. */
-const NOTHING_YET: PolicySet = {
-  digest: `sha256:${"0".repeat(64)}`,
-  policies: [],
-  decide: () => ({
-    verdict: "deny",
-    reasons: [
-      {
-        rule: "callgate/no-policies",
-        message: "no policies are in force",
-        remedy: "tell an operator: the broker's policies did not load",
-      },
-    ],
-    errors: [],
-    obligations: [],
-    policies: `sha256:${"0".repeat(64)}`,
-  }),
-  mayList: () => false,
-};
-
-function compile(config: Config, registry: Registry): PolicySet {
-  const loaded = loadPolicies(config.policies, registry.facts());
-  if (loaded.ok) return loaded.set;
-  const diagnostics: readonly Diagnostic[] = loaded.diagnostics;
-  throw new CallgateError(
-    "POLICY_INVALID",
-    `${diagnostics.length} ${diagnostics.length === 1 ? "problem" : "problems"} in the policies`,
-    { diagnostics },
-  );
 }
 
 /** What of a server's configuration needs a new connection when it changes. */

@@ -12,7 +12,7 @@ interface Meter {
 }
 
 /** Calls in the last sixty seconds, in steps of one second: the same small size however many there are. */
-class MinuteCount {
+export class MinuteCount {
   #buckets = new Uint32Array(60);
   #newest = 0;
   #total = 0;

@@ -4,6 +4,7 @@ import type { Gate } from "./gate.ts";
 import type { Session } from "./session.ts";
 import { admit } from "./steps/admit.ts";
 import { decide } from "./steps/decide.ts";
+import { declare } from "./steps/declare.ts";
 import { deny } from "./steps/deny.ts";
 import { hold } from "./steps/hold.ts";
 import { identify } from "./steps/identify.ts";
@@ -32,7 +33,7 @@ export async function governCall(
   const life = begin(gate, grant, session, request, exchange);
   try {
     // Faults are values here: each step gives a refusal, or nothing.
-    const refusal = identify(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life);
+    const refusal = identify(life) ?? declare(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life);
     if (refusal) return await deny(life, refusal);
     if (life.decision?.verdict === "hold") {
       const held = await hold(life);

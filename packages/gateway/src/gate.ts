@@ -6,6 +6,7 @@ import type { ApprovalStore } from "./approvals.ts";
 import type { BudgetBook } from "./budget.ts";
 import type { ApprovalConfig, LoopConfig, MessageLimits } from "./config/index.ts";
 import type { Parking } from "./parking.ts";
+import type { RateCaps } from "./rate-cap.ts";
 import type { Registry } from "./registry.ts";
 import type { StateSeal } from "./state.ts";
 
@@ -18,6 +19,7 @@ export interface Gate {
   policies: PolicySet;
   readonly registry: Registry;
   readonly budgets: BudgetBook;
+  readonly rates: RateCaps;
   readonly ledger: Ledger;
   readonly approvals: ApprovalStore;
   readonly seal: StateSeal;

@@ -1,6 +1,14 @@
 export { type Approval, type ApprovalStatus, ApprovalStore } from "./approvals.ts";
 export { audienceOf, Broker } from "./broker.ts";
-export { type Config, configWatchPaths, loadConfig } from "./config/index.ts";
+export {
+  type Config,
+  configWatchPaths,
+  loadConfig,
+  PACK_PREFIX,
+  type Pack,
+  packPolicies,
+  readPacks,
+} from "./config/index.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
 export { serveStdioFace } from "./face/stdio.ts";
 export { openSigningKey } from "./identity/keys.ts";
@@ -8,7 +16,6 @@ export { issueToken } from "./identity/token.ts";
 export { IDENTITY } from "./identity.ts";
 export { openLog } from "./log.ts";
 export { changedFields } from "./pins.ts";
-export { toolFactsOf } from "./registry.ts";
 export { watchConfig } from "./reload.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
@@ -23,3 +30,4 @@ export {
 export { type UnwrapReport, unwrapClient } from "./setup/unwrap.ts";
 export type { LeftOut } from "./setup/usable.ts";
 export { type Launcher, type WrappedEntry, type WrapReport, wrapClient } from "./setup/wrap.ts";
+export { toolFactsOf } from "./tool-facts.ts";

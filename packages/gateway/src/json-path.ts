@@ -26,8 +26,8 @@ function parsePath(path: string): readonly Segment[] | undefined {
 }
 
 /**
- * A copy of a JSON value with every place that the path names replaced. What the path does not touch is shared, not copied. A place
- * that is not there is not made. Throws for a path that cannot be read: a redaction that does nothing MUST NOT pass for one.
+ * A copy of a JSON value with every place that the path names replaced. What does not change is shared, not copied: the value itself
+ * comes back if nothing does. A place that is not there is not made. Throws for a path that cannot be read: a redaction that does nothing MUST NOT pass for one.
  */
 export function replaceAt(value: unknown, path: string, put: (old: unknown) => unknown): unknown {
   const segments = parsePath(path);
@@ -40,20 +40,24 @@ function replace(value: unknown, segments: readonly Segment[], at: number, put: 
   if (segment === undefined) return put(value);
   const deeper = (inner: unknown): unknown => replace(inner, segments, at + 1, put);
   if (Array.isArray(value)) {
-    if (segment.kind === "each") return value.map(deeper);
-    if (segment.kind === "index") return value.map((v: unknown, i) => (i === segment.index ? deeper(v) : v));
-    if (segment.kind === "anywhere") return value.map((v: unknown) => replace(v, segments, at, put));
-    return value;
+    if (segment.kind === "name") return value;
+    let changed = false;
+    const items = value.map((old: unknown, i) => {
+      if (segment.kind === "index" && i !== segment.index) return old;
+      const next = segment.kind === "anywhere" ? replace(old, segments, at, put) : deeper(old);
+      changed ||= next !== old;
+      return next;
+    });
+    return changed ? items : value;
   }
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value).map(([key, inner]): [string, unknown] => {
-    if (segment.kind === "each") return [key, deeper(inner)];
-    if (segment.kind === "name") return [key, key === segment.name ? deeper(inner) : inner];
-    if (segment.kind === "anywhere") {
-      const below = replace(inner, segments, at, put);
-      return [key, key === segment.name ? deeper(below) : below];
-    }
-    return [key, inner];
+  if (!isObject(value) || segment.kind === "index") return value;
+  let changed = false;
+  const entries = Object.entries(value).map(([key, old]): [string, unknown] => {
+    const here = segment.kind === "each" || segment.name === key;
+    const below = segment.kind === "anywhere" ? replace(old, segments, at, put) : old;
+    const next = here ? deeper(below) : below;
+    changed ||= next !== old;
+    return [key, next];
   });
-  return Object.fromEntries(entries);
+  return changed ? Object.fromEntries(entries) : value;
 }

@@ -15,14 +15,24 @@ function pinsFile(data: string, server: string): string {
  * manifest does, and a stored definition that does not have that digest is not given.
  */
 export function pinnedDefinition(data: string, server: string, tool: string, digest: Digest): Definition | undefined {
-  let text: string;
+  return pinnedDefinitions(data, server)(tool, digest);
+}
+
+/** The same for all tools of a server, from one reading of its file. */
+export function pinnedDefinitions(
+  data: string,
+  server: string,
+): (tool: string, digest: Digest) => Definition | undefined {
+  let kept: ReadonlyMap<string, Definition>;
   try {
-    text = readFileSync(pinsFile(data, server), "utf8");
+    kept = parsePins(readFileSync(pinsFile(data, server), "utf8"));
   } catch {
-    return undefined;
+    kept = new Map();
   }
-  const definition = parsePins(text).get(tool);
-  return definition && definitionDigest(definition) === digest ? definition : undefined;
+  return (tool, digest) => {
+    const definition = kept.get(tool);
+    return definition && definitionDigest(definition) === digest ? definition : undefined;
+  };
 }
 
 /** Keeps definitions that a person has accepted, beside those that are kept already. */
@@ -30,6 +40,11 @@ export async function keepDefinitions(data: string, server: string, definitions:
   if (definitions.length === 0) return;
   const file = pinsFile(data, server);
   const kept = parsePins(await readFile(file, "utf8").catch(() => "{}"));
+  const isKept = (one: Definition): boolean => {
+    const other = kept.get(one.name);
+    return other !== undefined && definitionDigest(other) === definitionDigest(one);
+  };
+  if (definitions.every(isKept)) return;
   for (const definition of definitions) kept.set(definition.name, definition);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeAtomically(file, `${JSON.stringify({ tools: Object.fromEntries(kept) }, null, 2)}\n`, 0o600);

@@ -1,17 +1,10 @@
-import {
-  type Digest,
-  digestOfJson,
-  isObject,
-  type JsonObject,
-  messageOf,
-  type Naming,
-  qualifiedName,
-  type ToolFacts,
-} from "@callgate/core";
+import { type Digest, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import type { ResultFlow } from "@callgate/policy";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
-import type { AccessManifest, Config, ServerConfig, ToolLimits, ToolManifest } from "./config/types.ts";
+import type { AccessManifest, ServerConfig, ToolLimits } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
+import { declaredFacts, OPERATIONS, plainFacts } from "./tool-facts.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
 import type { ToolDefinition, Upstream } from "./upstream/upstream.ts";
 import { type Check, compileSchema } from "./validate.ts";
@@ -20,6 +13,8 @@ import { type Check, compileSchema } from "./validate.ts";
 export interface Registered extends ToolFacts {
   readonly upstream: Upstream;
   readonly limits: ToolLimits;
+  /** Which parts of a result carry its labels. */
+  readonly flow: ResultFlow;
   readonly checkArgs: Check | undefined;
   readonly checkResult: Check | undefined;
   /** True where results of the stateless era must be wrapped for older clients (non-object output schema). */
@@ -37,12 +32,7 @@ export interface Quarantined {
 }
 
 const NO_LIMITS: ToolLimits = { cost: 1 };
-const OPERATIONS = [
-  { kind: "resources", operation: "resources/read" },
-  { kind: "resources", operation: "resources/subscribe" },
-  { kind: "prompts", operation: "prompts/get" },
-] as const;
-
+const WHOLE: ResultFlow = { untrusted: "all" };
 /** The definition with this digest that a person accepted, if it was kept. */
 type AcceptedDefinition = (server: string, tool: string, digest: Digest) => ToolDefinition | undefined;
 
@@ -111,11 +101,20 @@ export class Registry {
     const before = this.#byServer.get(config.name);
     const missing = Object.values(config.manifest.tools).flatMap((tool): ToolFacts[] => {
       const qualified = qualifiedName(this.#naming, config.name, tool.name);
-      return entries.has(qualified) ? [] : [declaredFacts(this.#naming, config.name, tool)];
+      const known = this.#matched.get(`${config.name}\0${tool.name}`);
+      return entries.has(qualified) ? [] : [declaredFacts(config.name, qualified, tool, known)];
     });
     this.#byServer.set(config.name, { entries, quarantined, missing });
     this.#all = new Map([...this.#byServer.values()].flatMap((s) => [...s.entries]));
     return !before || fingerprint(before.entries) !== fingerprint(entries);
+  }
+
+  /** The definitions of a server's tools that have their pinned digest, or had it in this run. */
+  pinned(server: string): ToolDefinition[] {
+    return [...(this.#byServer.get(server)?.entries.values() ?? [])].flatMap((entry) => {
+      const definition = this.#matched.get(`${server}\0${entry.name}`);
+      return entry.operation === "tools/call" && definition ? [definition] : [];
+    });
   }
 
   /** Takes a changed naming; every server MUST be updated after it. */
@@ -198,21 +197,14 @@ function toolEntry(
   name: string,
 ): Registered {
   const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;
-  const inputSchema = isObject(definition["inputSchema"]) ? (definition["inputSchema"] as JsonObject) : undefined;
-  const outputSchema = isObject(definition["outputSchema"]) ? (definition["outputSchema"] as JsonObject) : undefined;
+  const facts = declaredFacts(config.name, qualified, tool, definition);
+  const { inputSchema, outputSchema } = facts;
   const { execution: _execution, ...shown } = definition;
   return {
-    server: config.name,
-    name,
-    qualified,
-    operation: "tools/call",
-    scopes: tool.scopes,
-    effects: tool.effects,
-    labels: tool.labels,
-    digest: tool.digest,
-    ...(inputSchema && { inputSchema }),
+    ...facts,
     upstream,
     limits: tool.limits,
+    flow: tool.result,
     checkArgs: inputSchema && compileSchema(inputSchema, "arguments"),
     checkResult: outputSchema && compileSchema(outputSchema, "structuredContent"),
     wrapsResult: outputSchema !== undefined && outputSchema["type"] !== "object",
@@ -227,6 +219,7 @@ function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], acces
     ...plainFacts(upstream.config.name, operation, access),
     upstream,
     limits: NO_LIMITS,
+    flow: WHOLE,
     checkArgs: undefined,
     checkResult: undefined,
     wrapsResult: false,
@@ -237,47 +230,16 @@ function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], acces
 
 function fingerprint(entries: ReadonlyMap<string, Registered>): string {
   return JSON.stringify(
-    [...entries].map(([name, e]) => [name, e.digest, e.listed, e.scopes, e.effects, e.labels, e.limits]),
+    [...entries].map(([name, e]) => [
+      name,
+      e.digest,
+      e.listed,
+      e.scopes,
+      e.effects,
+      e.labels,
+      e.limits,
+      e.arguments,
+      e.flow,
+    ]),
   );
-}
-
-/** What the manifests of a configuration declare, without asking any server: no schemas, so policies are not typed against them. */
-export function toolFactsOf(config: Config): ToolFacts[] {
-  return Object.values(config.servers).flatMap((server) => {
-    const tools = Object.values(server.manifest.tools).map((tool) => declaredFacts(config.naming, server.name, tool));
-    const plain = OPERATIONS.flatMap(({ kind, operation }) => {
-      const access = server.manifest[kind];
-      return access ? [plainFacts(server.name, operation, access)] : [];
-    });
-    const completing = server.manifest.prompts ?? server.manifest.resources;
-    return [...tools, ...plain, ...(completing ? [plainFacts(server.name, "completion/complete", completing)] : [])];
-  });
-}
-
-function declaredFacts(naming: Naming, server: string, tool: ToolManifest): ToolFacts {
-  const { name, scopes, effects, labels, digest } = tool;
-  return {
-    server,
-    name,
-    qualified: qualifiedName(naming, server, name),
-    operation: "tools/call",
-    scopes,
-    effects,
-    labels,
-    digest,
-  };
-}
-
-function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
-  const { scopes, effects, labels } = access;
-  return {
-    server,
-    name: operation,
-    qualified: `${server}/${operation}`,
-    operation,
-    scopes,
-    effects,
-    labels,
-    digest: digestOfJson({ operation, scopes, effects, labels }),
-  };
 }

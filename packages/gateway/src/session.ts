@@ -1,32 +1,31 @@
 import { type Grant, type Label, newId, type SessionFacts } from "@callgate/core";
 import type { Connection } from "./config/index.ts";
+import type { FlowWatch } from "./flow-watch.ts";
 import { LoopTrail } from "./loop.ts";
 import type { LinkOwner } from "./upstream/link.ts";
 
-/**
- * What one agent does in one go: a connection of the older era, or all requests under one token in the stateless one, which has no
- * sessions of its own (an agent cannot choose it, so it cannot leave a used-up budget behind by naming another).
- */
-export class Session {
-  readonly id = newId("ses");
-  readonly agent: string;
-  readonly user: string | undefined;
+/** What has come of a session so far. All connections under one declared session share it. */
+export class SessionState {
+  readonly id: string;
+  /** Absent where nothing watches the flow of values. */
+  readonly watch: FlowWatch | undefined;
   readonly started = Date.now();
-  readonly trail = new LoopTrail();
-  /** Who upstream links of this session belong to, and under which key. */
-  readonly owner: LinkOwner;
-  lastUsed = this.started;
-  /** The log level the agent asked for (sessionful era). */
-  logLevel: string | undefined;
-  calls = 0;
-  cost = 0;
+  /** Set when a declared session is over: nothing more is called in it. */
+  ended = false;
+  #calls = 0;
+  #cost = 0;
   #labels = new Set<Label>();
   #facts: readonly Label[] = [];
 
-  constructor(grant: Grant, owner: LinkOwner) {
-    this.agent = grant.principal.agent;
-    this.user = grant.principal.user;
-    this.owner = owner;
+  constructor(id: string, watch: FlowWatch | undefined) {
+    this.id = id;
+    this.watch = watch;
+  }
+
+  /** A call was made that cost so much. */
+  count(cost: number): void {
+    this.#calls++;
+    this.#cost += cost;
   }
 
   /** Labels only grow. */
@@ -39,16 +38,48 @@ export class Session {
   }
 
   facts(): SessionFacts {
-    return { id: this.id, labels: this.#facts, calls: this.calls, cost: this.cost, started: this.started };
+    return { id: this.id, labels: this.#facts, calls: this.#calls, cost: this.#cost, started: this.started };
+  }
+}
+
+/**
+ * What one agent does in one go: a connection of the older era, or all requests under one token in the stateless one, which has no
+ * sessions of its own (an agent cannot choose it, so it cannot leave a used-up budget behind by naming another).
+ */
+export class Session {
+  readonly state: SessionState;
+  readonly agent: string;
+  readonly user: string | undefined;
+  readonly trail = new LoopTrail();
+  /** Who upstream links of this session belong to, and under which key. */
+  readonly owner: LinkOwner;
+  lastUsed = Date.now();
+  /** The log level the agent asked for (sessionful era). */
+  logLevel: string | undefined;
+  readonly #declared: string | undefined;
+  readonly #link = newId("link");
+
+  constructor(grant: Grant, owner: LinkOwner, state: SessionState) {
+    this.state = state;
+    this.agent = grant.principal.agent;
+    this.user = grant.principal.user;
+    this.#declared = grant.sessionId;
+    this.owner = owner;
+  }
+
+  get id(): string {
+    return this.state.id;
   }
 
   /** Under which key this session's upstream links are kept. */
   linkKey(connection: Connection): string {
-    return connection === "principal" ? `${this.agent}\0${this.user ?? ""}` : this.id;
+    return connection === "principal" ? `${this.agent}\0${this.user ?? ""}` : this.#link;
   }
 
-  /** Whether the grant is of the same principal: a session MUST NOT be used by another. */
+  /** Whether the grant is of the same principal and for the same session: a session MUST NOT be used by another. */
   belongsTo(grant: Grant): boolean {
-    return this.agent === grant.principal.agent && this.user === grant.principal.user;
+    return (
+      this.agent === grant.principal.agent && this.user === grant.principal.user && this.#declared === grant.sessionId
+    );
   }
 }

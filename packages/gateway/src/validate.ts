@@ -1,8 +1,9 @@
-import { isObject, type JsonObject } from "@callgate/core";
+import { CallgateError, canonicalJson, holdsBigInt, isObject, type JsonObject } from "@callgate/core";
 import { Ajv, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import type { MessageLimits } from "./config/types.ts";
+import { validateExactly, withExactBounds } from "./exact-keywords.ts";
 
 /** Checks a value; a sentence that names the place and the fault, or undefined if there is none. */
 export type Check = (value: unknown) => string | undefined;
@@ -12,6 +13,11 @@ const drafts = {
   latest: withFormats(new Ajv2020(OPTIONS)),
   draft07: withFormats(new Ajv(OPTIONS)),
 };
+/** For values with whole numbers beyond 2^53, which are BigInts: the validator itself knows doubles alone. */
+const exactDrafts = {
+  latest: withExactBounds(withFormats(new Ajv2020(OPTIONS))),
+  draft07: withExactBounds(withFormats(new Ajv(OPTIONS))),
+};
 
 /**
  * Compiles a JSON Schema once: 2020-12 by default (MCP 2025-11-25), draft-07 where `$schema` says so.
@@ -19,12 +25,19 @@ const drafts = {
  */
 export function compileSchema(schema: JsonObject, what: string): Check {
   const draft07 = typeof schema["$schema"] === "string" && /draft-0[67]/.test(schema["$schema"]);
-  const ajv = draft07 ? drafts.draft07 : drafts.latest;
+  const draft = draft07 ? "draft07" : "latest";
   const { $id: _id, ...anonymous } = schema;
-  const validate: ValidateFunction = ajv.compile(anonymous);
+  const plain: ValidateFunction = drafts[draft].compile(anonymous);
+  let exact: ValidateFunction | undefined;
   return (value) => {
-    if (validate(value)) return undefined;
-    const fault = validate.errors?.[0];
+    let used = plain;
+    if (holdsBigInt(value)) {
+      // Compiled for the first value that needs it: most tools never meet one.
+      exact ??= exactDrafts[draft].compile(anonymous);
+      used = exact;
+    }
+    if (used === exact ? validateExactly(exact, value) : plain(value)) return undefined;
+    const fault = used.errors?.[0];
     if (!fault) return `${what} do not fit the schema`;
     const at = fault.instancePath === "" ? what : `${what}${fault.instancePath.replaceAll("/", ".")}`;
     return `\`${at}\` ${fault.message ?? "does not fit the schema"}${hint(fault.keyword, fault.params)}`;
@@ -40,6 +53,16 @@ function hint(keyword: string, params: Record<string, unknown>): string {
 function withFormats<T extends Ajv>(ajv: T): T {
   (addFormats as unknown as (ajv: Ajv) => void)(ajv);
   return ajv;
+}
+
+/** The canonical JSON of arguments; undefined for what has none: an infinite number, a lone surrogate. */
+export function canonicalText(args: unknown): string | undefined {
+  try {
+    return canonicalJson(args);
+  } catch (error) {
+    if (error instanceof CallgateError) return undefined;
+    throw error;
+  }
 }
 
 /** The ceilings on the size of arguments, checked before any schema. `text` is their JSON. */

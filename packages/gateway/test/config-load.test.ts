@@ -81,11 +81,13 @@ test("paths are absolute, names resolved, durations milliseconds, sizes bytes", 
     },
     loop: { repeats: 5, window: 60_000, cycles: 3 },
     approvals: { ttl: 3_600_000, wait: 30_000 },
+    flow: { watch: "auto", memory: 4 * 1024 ** 2, trusted: {} },
     ledger: { sync: "full", payloads: true },
     log: { level: "info" },
   });
   expect(config.agents["example"]).toEqual({
     name: "example",
+    opens: [],
     roles: ["reader", "writer"],
     scopes: ["files:read", "files:write", "web:read"],
   });
@@ -106,6 +108,7 @@ test("paths are absolute, names resolved, durations milliseconds, sizes bytes", 
   });
   expect(files?.manifest.tools["read_file"]).toEqual({
     name: "read_file",
+    result: { untrusted: "all", fields: {} },
     scopes: ["files:read"],
     effects: ["read"],
     labels: ["private"],

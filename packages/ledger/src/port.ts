@@ -50,6 +50,28 @@ export interface LedgerFilter {
   readonly limit?: number;
 }
 
+/** A JSON text that is kept beside a leaf. */
+export type PayloadName = keyof NonNullable<RecordDraft["payloads"]>;
+
+/** What `calls` goes through: all given fields must match. */
+export interface CallFilter
+  extends Pick<LedgerFilter, "kind" | "agent" | "session" | "tool" | "since" | "until" | "after"> {
+  /** Which payloads come with each record; default `args` and `facts`. */
+  readonly payloads?: readonly PayloadName[];
+}
+
+/** A record with those of its payloads that were asked for and kept. */
+export interface RecordedRow {
+  readonly record: LedgerRecord;
+  readonly payloads: { readonly [name in PayloadName]?: string };
+}
+
+/** Records one after another. Each iteration goes through the file anew. */
+export interface CallScan extends Iterable<RecordedRow> {
+  /** How many records it goes through to find those that match. */
+  readonly records: number;
+}
+
 /** One thing that verification found wrong, at the first record it shows on. */
 export interface Finding {
   readonly seq: number;
@@ -73,6 +95,12 @@ export interface LedgerReader {
   show(
     seq: number,
   ): { record: LedgerRecord; leaf: string; hash: string; payloads: { [name: string]: string } } | undefined;
+  /**
+   * The calls that match, oldest first, up to the newest record of this moment: of the kinds `intent` and `denial` unless `kind` says
+   * otherwise. MUST NOT hold more than one record at a time, nor the file for longer than some thousand records, so that the writer
+   * beside it goes on. Calls `onProgress` now and then with the number of records gone through. Throws `LEDGER_FILTER_INVALID`.
+   */
+  calls(filter: CallFilter, onProgress?: (done: number, total: number) => void): CallScan;
   /** Checks every leaf's hash, the chain, gaps, indexed columns and payload digests. Calls `onProgress` now and then. */
   verify(onProgress?: (done: number, total: number) => void): Verification;
   close(): void;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { CallgateError, type LedgerRecord } from "@callgate/core";
 import Database from "better-sqlite3";
+import { scanCalls } from "./calls.ts";
 import { parseFilter } from "./filter.ts";
 import type { LedgerReader } from "./port.ts";
 import { FORMAT, readMeta } from "./schema.ts";
@@ -58,6 +59,7 @@ function reader(db: Database.Database, log: string): LedgerReader {
         payloads: Object.fromEntries(payloadsOf.all(seq).map((p) => [p.name, p.text])),
       };
     },
+    calls: (filter, onProgress) => scanCalls(db, filter, onProgress),
     verify: (onProgress) => verifyLedger(db, onProgress),
     close: () => {
       db.close();

@@ -65,7 +65,7 @@ interface Range {
  * records, so the bounds of each such stretch are found by halving. MUST NOT leave out a record that is selected: where the
  * file is not as a writer left it, everything is looked at.
  */
-function seqsBetween(db: Database, { since, until, after }: Selection): Range {
+export function seqsBetween(db: Database, { since, until, after }: Selection): Range {
   const head = db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
   const all = { first: after + 1, last: head };
   if ((since === undefined && until === undefined) || head === 0) return all;

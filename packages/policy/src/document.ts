@@ -1,12 +1,14 @@
 import type { Approver, Diagnostic, PolicyEffect, Span } from "@callgate/core";
 import { isScalar, type Node } from "yaml";
+import { Fields } from "./fields.ts";
+import { type RolledOut, readMode } from "./mode.ts";
 import { type ObligationSpec, parseObligations } from "./obligation.ts";
+import { type Phase, readPhase } from "./phase.ts";
 import type { PolicySource } from "./port.ts";
 import { SourceFile } from "./source.ts";
-import { didYouMean } from "./suggest.ts";
 
 /** A policy as its file states it, with its parts' places. */
-export interface PolicyDocument {
+export interface PolicyDocument extends RolledOut {
   readonly id: string;
   readonly effect: PolicyEffect;
   readonly tools: readonly { readonly glob: string; readonly span: Span }[];
@@ -14,7 +16,7 @@ export interface PolicyDocument {
   readonly when?: { readonly text: string; at(offset: number): Span };
   readonly reason?: string;
   readonly remedy?: string;
-  readonly phase: "call" | "list";
+  readonly phase: Phase;
   readonly approver: Approver;
   /** Globs; absent for every principal. */
   readonly roles?: readonly string[];
@@ -31,6 +33,8 @@ const FIELDS = [
   "reason",
   "remedy",
   "phase",
+  "mode",
+  "canary",
   "approve",
   "roles",
   "agents",
@@ -59,72 +63,53 @@ export function readPolicies(source: PolicySource): {
 }
 
 function readPolicy(file: SourceFile, node: Node): PolicyDocument | undefined {
-  const fields = file.fields(node, FIELDS, "a policy");
-  if (!fields) return undefined;
-  const valueOf = (name: string): Node | null | undefined => fields.get(name)?.value;
-  const textOf = (name: string): string | undefined =>
-    fields.has(name) ? file.text(valueOf(name), `\`${name}\``) : undefined;
-  const require = (name: string, help: string): boolean => {
-    if (fields.has(name)) return true;
-    file.report(`the policy has no \`${name}\``, node, help);
-    return false;
-  };
-  function oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
-    const value = textOf(name);
-    if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
-    return file.report(`\`${name}\` cannot be \`${value}\``, valueOf(name), didYouMean(value, allowed, "it is one of"));
-  }
+  const entries = file.fields(node, FIELDS, "a policy");
+  if (!entries) return undefined;
+  const fields = new Fields(file, node, entries);
 
-  require("id", "add `id:`, a short name such as `no-mail-to-strangers`");
-  const id = textOf("id") ?? "";
+  fields.require("id", "add `id:`, a short name such as `no-mail-to-strangers`");
+  const id = fields.text("id") ?? "";
   if (fields.has("id") && id !== "" && !ID.test(id)) {
     file.report(
       `the id \`${id}\` is malformed`,
-      valueOf("id"),
+      fields.value("id"),
       "use lower-case letters, digits and hyphens, at most 64",
     );
   }
-  require("effect", "add `effect:` with `permit`, `forbid` or `ask`");
-  const effect = oneOf("effect", ["permit", "forbid", "ask"] as const) ?? "forbid";
-  const phase = oneOf("phase", ["call", "list"] as const) ?? "call";
-  if (phase === "list" && effect !== "forbid") {
-    file.report(
-      `a \`list\` policy cannot be \`${effect}\``,
-      valueOf("effect"),
-      "tools are shown unless a `forbid` hides them",
-    );
-  }
+  fields.require("effect", "add `effect:` with `permit`, `forbid` or `ask`");
+  const effect = fields.oneOf("effect", ["permit", "forbid", "ask"] as const) ?? "forbid";
+  const phase = readPhase(fields, effect);
 
-  const reason = textOf("reason");
+  const reason = fields.text("reason");
   if (effect !== "permit" && fields.has("effect"))
-    require("reason", `add \`reason:\`, one sentence: \`${effect}\` must say why`);
-  const remedy = textOf("remedy");
-  const approver = oneOf("approve", ["operator", "client"] as const) ?? "operator";
+    fields.require("reason", `add \`reason:\`, one sentence: \`${effect}\` must say why`);
+  const remedy = fields.text("remedy");
+  const approver = fields.oneOf("approve", ["operator", "client"] as const) ?? "operator";
   if (fields.has("approve") && effect !== "ask")
-    file.report(`\`approve\` does not apply to \`${effect}\``, fields.get("approve")?.key, "only `ask` is approved");
+    fields.refuse("approve", `\`approve\` does not apply to \`${effect}\``, "only `ask` is approved");
 
-  const globs = require("tools", 'add `tools:`, globs over `server__tool`, such as ["mail__*"]')
-    ? file.items(valueOf("tools"), "`tools`")
+  const globs = fields.require("tools", 'add `tools:`, globs over `server__tool`, such as ["mail__*"]')
+    ? file.items(fields.value("tools"), "`tools`")
     : undefined;
   const tools = (globs ?? []).flatMap((item) => {
     const glob = file.text(item, "each of `tools`");
     return glob === undefined ? [] : [{ glob, span: file.spanOf(item) }];
   });
-  if (globs?.length === 0) file.report("`tools` is empty", valueOf("tools"), 'write `tools: ["*"]` for every tool');
+  if (globs?.length === 0)
+    file.report("`tools` is empty", fields.value("tools"), 'write `tools: ["*"]` for every tool');
 
-  const roles = fields.has("roles") ? file.texts(valueOf("roles"), "`roles`") : undefined;
-  const agents = fields.has("agents") ? file.texts(valueOf("agents"), "`agents`") : undefined;
-  const obligations = fields.has("obligations") ? parseObligations(file, valueOf("obligations")) : [];
-  if (fields.has("obligations") && effect !== "permit") {
-    file.report(
+  const roles = fields.texts("roles");
+  const agents = fields.texts("agents");
+  const obligations = fields.has("obligations") ? parseObligations(file, fields.value("obligations"), phase) : [];
+  if (fields.has("obligations") && effect !== "permit")
+    fields.refuse(
+      "obligations",
       `\`obligations\` do not apply to \`${effect}\``,
-      fields.get("obligations")?.key,
       "put them on the permit that allows the call",
     );
-  }
 
-  const whenNode = valueOf("when");
-  const whenText = textOf("when");
+  const whenNode = fields.value("when");
+  const whenText = fields.text("when");
   const when =
     whenText !== undefined && isScalar(whenNode) ? { text: whenText, at: file.locate(whenNode, whenText) } : undefined;
   return {
@@ -134,6 +119,7 @@ function readPolicy(file: SourceFile, node: Node): PolicyDocument | undefined {
     phase,
     approver,
     obligations,
+    ...readMode(fields, phase),
     span: file.spanOf(node),
     ...(when && { when }),
     ...(reason !== undefined && { reason }),

@@ -2,7 +2,18 @@ import type { CallFacts } from "@callgate/core";
 import { childrenOf, dottedName, type Expr, rootOf } from "./cel/ast.ts";
 import { macroOf } from "./cel/macro.ts";
 
-const FACTS = new Set(["principal", "tool", "args", "session", "loop", "budget", "action", "time"]);
+const FACTS = new Set([
+  "principal",
+  "tool",
+  "args",
+  "session",
+  "loop",
+  "budget",
+  "action",
+  "time",
+  "settings",
+  "result",
+]);
 
 /** The longest dotted names of facts in an expression (`args.path`, `session.labels`), each once. Names that a macro makes are none. */
 export function factNames(expr: Expr): readonly string[] {
@@ -37,12 +48,12 @@ function collect(e: Expr, own: ReadonlySet<string>, names: Set<string>): void {
   }
 }
 
-/** The value of a fact in a call, as JSON would have it; a point in time in ISO 8601. */
-export function factOf(call: CallFacts, name: string): unknown {
-  if (name === "time") return new Date(call.time).toISOString();
-  if (name === "session.started") return new Date(call.session.started).toISOString();
-  if (name === "action") return call.flow?.action ?? "model";
-  let value: unknown = call;
+/** The value of a fact, as JSON would have it; a point in time in ISO 8601. */
+export function factOf(given: Partial<CallFacts>, name: string): unknown {
+  if (name === "time" && given.time !== undefined) return new Date(given.time).toISOString();
+  if (name === "session.started" && given.session) return new Date(given.session.started).toISOString();
+  if (name === "action") return given.flow?.action ?? "model";
+  let value: unknown = given;
   for (const part of name.split(".")) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
     value = (value as Record<string, unknown>)[part];

@@ -1,4 +1,4 @@
-import { type CallFacts, EFFECTS, LABELS, type Principal, type ToolFacts } from "@callgate/core";
+import { type CallFacts, EFFECTS, LABELS, type Principal, type ResultFacts, type ToolFacts } from "@callgate/core";
 import { Environment, type Variable } from "./cel/env.ts";
 import { LIBRARY } from "./cel/lib/index.ts";
 import { timestampOfMillis } from "./cel/time.ts";
@@ -9,6 +9,11 @@ import type { Value } from "./cel/value.ts";
 export interface ListFacts {
   readonly principal: Principal & { readonly scopes: readonly string[] };
   readonly tool: ToolFacts;
+}
+
+/** What a rule about a result may read: the call as it was decided, without what only a decision is about, and what came of it. */
+export interface ReturnedFacts extends Pick<CallFacts, "principal" | "tool" | "args" | "session" | "time"> {
+  readonly result: ResultFacts;
 }
 
 const PRINCIPAL = objectOf("principal", {
@@ -56,20 +61,38 @@ const LISTED = [fact("principal", PRINCIPAL, (c) => c.principal), fact("tool", T
 /** The names that a rule about listing may use. */
 export const LIST_ENVIRONMENT = new Environment(LISTED, LIBRARY);
 
+/** What the rules of both a call and its result know. */
+function shared(args: Type): Variable[] {
+  return [
+    ...LISTED,
+    fact("args", args, (c) => c.args),
+    fact("session", SESSION, (c) => c.session),
+    // Longer than `session`, so that it is found first: the fact is in milliseconds, the rule sees a point in time.
+    fact("session.started", TIMESTAMP, (c) => timestampOfMillis(c.session.started)),
+    fact("time", TIMESTAMP, (c) => timestampOfMillis(c.time)),
+  ];
+}
+
 /** The names that a rule about a call may use, with the arguments' type. */
 export function callEnvironment(args: Type): Environment {
   return new Environment(
     [
-      ...LISTED,
-      fact("args", args, (c) => c.args),
-      fact("session", SESSION, (c) => c.session),
-      // Longer than `session`, so that it is found first: the fact is in milliseconds, the rule sees a point in time.
-      fact("session.started", TIMESTAMP, (c) => timestampOfMillis(c.session.started)),
+      ...shared(args),
       fact("loop", LOOP, (c) => c.loop),
       fact("budget", BUDGET, (c) => c.budget),
       fact("action", ACTION, (c) => c.flow?.action ?? "model"),
-      fact("time", TIMESTAMP, (c) => timestampOfMillis(c.time)),
     ],
     LIBRARY,
   );
+}
+
+/** The names that a rule about a result may use. `structured` is the type of the tool's structured content. */
+export function resultEnvironment(args: Type, structured: Type): Environment {
+  const type = objectOf("result", { "structured?": structured, text: STRING, isError: BOOL, bytes: INT });
+  const result: Variable = {
+    name: "result",
+    type,
+    read: (facts) => (facts as ReturnedFacts).result as unknown as Value,
+  };
+  return new Environment([...shared(args), result], LIBRARY);
 }

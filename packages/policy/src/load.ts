@@ -6,14 +6,21 @@ import {
   digestOfJson,
   formatDiagnostic,
   type Principal,
+  type ResultDecision,
+  type ResultFacts,
   type ToolFacts,
 } from "@callgate/core";
-import { type BoundTool, boundRules, decide, mayList, type RuleTrace, refused, trace } from "./decide.ts";
+import { type BoundTool, decide, mayList, refused } from "./decide.ts";
 import { type PolicyDocument, readPolicies } from "./document.ts";
+import { judge, returned, WITHHELD } from "./judge.ts";
+import type { Phase } from "./phase.ts";
+import { boundRules } from "./poll.ts";
 import type { LoadedPolicies, LoadedSet, PolicySource, PolicySummary } from "./port.ts";
 import { type BoundRule, parseRule, Rule } from "./rule.ts";
+import { type PolicySettings, settingsFact } from "./settings.ts";
 import { closest } from "./suggest.ts";
 import { isCaseFile } from "./tools/cases.ts";
+import { type RuleTrace, trace } from "./trace.ts";
 
 /** How many tools that were unknown when loading are remembered. */
 const MAX_LATE_TOOLS = 1024;
@@ -21,8 +28,13 @@ const MAX_LATE_TOOLS = 1024;
 /**
  * Loads policy files: parses them, checks every rule against the arguments of every tool it matches, and compiles them.
  * Any defect refuses the whole set, since a rule left out is a rule that does not hold. Files of test cases are passed over.
+ * Rules read `settings` as `settings.<name>`; one that a rule reads and that is not there is a defect.
  */
-export function loadPolicies(given: readonly PolicySource[], tools: readonly ToolFacts[]): LoadedPolicies {
+export function loadPolicies(
+  given: readonly PolicySource[],
+  tools: readonly ToolFacts[],
+  settings: PolicySettings = {},
+): LoadedPolicies {
   const sources = given.filter((source) => !isCaseFile(source));
   const read = sources.map(readPolicies);
   const diagnostics: Diagnostic[] = read.flatMap((file) => file.diagnostics);
@@ -31,8 +43,9 @@ export function loadPolicies(given: readonly PolicySource[], tools: readonly Too
 
   const warnings: Diagnostic[] = [];
   const rules: Rule[] = [];
+  const fact = settingsFact(settings);
   for (const document of documents) {
-    const rule = parseRule(document);
+    const rule = parseRule(document, fact);
     if (!(rule instanceof Rule)) {
       diagnostics.push(rule);
       continue;
@@ -43,7 +56,8 @@ export function loadPolicies(given: readonly PolicySource[], tools: readonly Too
     warnings.push(...found.warnings);
   }
   if (diagnostics.length > 0) return { ok: false, diagnostics };
-  const digest = digestOfJson(sources.map(({ file, text }) => [file, text]));
+  const texts = sources.map(({ file, text }) => [file, text]);
+  const digest = digestOfJson(Object.keys(settings).length === 0 ? texts : [texts, settings]);
   return { ok: true, set: new CompiledSet(digest, rules, tools), warnings };
 }
 
@@ -131,6 +145,7 @@ function idleGlobs(document: PolicyDocument, tools: readonly ToolFacts[]): Diagn
 class CompiledSet implements LoadedSet {
   readonly digest: string;
   readonly policies: readonly PolicySummary[];
+  readonly watchesFlow: boolean;
   readonly #rules: readonly Rule[];
   readonly #known = new Map<string, { readonly digest: string; readonly bound: BoundTool }>();
   readonly #late = new Map<string, BoundTool>();
@@ -138,6 +153,7 @@ class CompiledSet implements LoadedSet {
   constructor(digest: string, rules: readonly Rule[], tools: readonly ToolFacts[]) {
     this.digest = digest;
     this.#rules = rules;
+    this.watchesFlow = rules.some((rule) => rule.document.phase === "call" && (rule.readsFlow || rule.readsLabels));
     this.policies = Object.freeze(
       rules.map(({ document: d }): PolicySummary => {
         const { file, line } = d.span;
@@ -148,6 +164,8 @@ class CompiledSet implements LoadedSet {
           effect: d.effect,
           tools: d.tools.map((t) => t.glob),
           phase: d.phase,
+          mode: d.mode,
+          ...(d.canary && { canary: d.canary }),
           conditional: d.when !== undefined,
         };
       }),
@@ -164,8 +182,37 @@ class CompiledSet implements LoadedSet {
     }
   }
 
+  hasResultRules(tool: ToolFacts, principal: Principal): boolean {
+    return this.#boundFor(tool).result.rules.some(({ rule }) => rule.appliesTo(principal));
+  }
+
+  decideResult(call: CallFacts, result: ResultFacts): ResultDecision {
+    try {
+      return judge(this.#boundFor(call.tool).result, returned(call, result));
+    } catch {
+      // As above.
+      return WITHHELD;
+    }
+  }
+
+  readsLabels(tool: ToolFacts): boolean {
+    return this.#boundFor(tool).readsLabels;
+  }
+
+  readsFlow(tool: ToolFacts): boolean {
+    return this.#boundFor(tool).readsFlow;
+  }
+
   explain(call: CallFacts): readonly RuleTrace[] {
-    return trace(this.#boundFor(call.tool), call);
+    return trace(this.#boundFor(call.tool).call, call);
+  }
+
+  explainResult(call: CallFacts, result: ResultFacts): readonly RuleTrace[] {
+    return trace(this.#boundFor(call.tool).result, returned(call, result));
+  }
+
+  explainListing(principal: Principal & { readonly scopes: readonly string[] }, tool: ToolFacts): readonly RuleTrace[] {
+    return trace(this.#boundFor(tool).list, { principal, tool });
   }
 
   mayList(principal: Principal & { readonly scopes: readonly string[] }, tool: ToolFacts): boolean {
@@ -191,7 +238,7 @@ class CompiledSet implements LoadedSet {
 }
 
 function bind(rules: readonly Rule[], tool: ToolFacts): BoundTool {
-  const bound = (phase: "call" | "list"): BoundRule[] =>
+  const bound = (phase: Phase): BoundRule[] =>
     rules
       .filter((rule) => rule.document.phase === phase && rule.matchesTool(tool.qualified))
       .map((rule) => {
@@ -200,5 +247,12 @@ function bind(rules: readonly Rule[], tool: ToolFacts): BoundTool {
         if (first) return { rule, broken: `the policy does not suit the tool's present definition: ${first.message}` };
         return program ? { rule, program } : { rule };
       });
-  return { call: boundRules(bound("call")), list: boundRules(bound("list")) };
+  const call = boundRules(bound("call"));
+  return {
+    call,
+    list: boundRules(bound("list")),
+    result: boundRules(bound("result")),
+    readsFlow: call.rules.some(({ rule }) => rule.readsFlow),
+    readsLabels: call.rules.some(({ rule }) => rule.readsLabels),
+  };
 }

@@ -1,4 +1,4 @@
-import type { Diagnostic, Span } from "@callgate/core";
+import { type Diagnostic, exactNumber, type Span } from "@callgate/core";
 import {
   type Document,
   isAlias,
@@ -9,6 +9,7 @@ import {
   type Node,
   parseDocument,
   type Scalar,
+  visit,
 } from "yaml";
 import type { PolicySource } from "./port.ts";
 import { didYouMean } from "./suggest.ts";
@@ -29,6 +30,14 @@ export class SourceFile {
       prettyErrors: false,
       strict: true,
       uniqueKeys: true,
+      intAsBigInt: true,
+    });
+    // Numbers are as in arguments that came as JSON, so that a rule means the same of both.
+    visit(this.#document, {
+      Scalar: (_, node) => {
+        if (typeof node.value === "bigint") node.value = exactNumber(Number(node.value), String(node.value));
+        else if (typeof node.value === "number") node.value = exactNumber(node.value, "");
+      },
     });
     for (const error of this.#document.errors) {
       const message = error.message.split("\n")[0]?.replace(/\.$/, "") ?? "invalid YAML";
@@ -81,7 +90,7 @@ export class SourceFile {
   text(node: Node | null | undefined, what: string): string | undefined {
     if (isScalar(node) && typeof node.value === "string") return node.value;
     // `when: true` and `id: 7` are written without quotes and mean their text.
-    if (isScalar(node) && (typeof node.value === "boolean" || typeof node.value === "number"))
+    if (isScalar(node) && ["boolean", "number", "bigint"].includes(typeof node.value))
       return String(node.source ?? node.value);
     return this.report(`${what} must be a text`, node);
   }

@@ -208,3 +208,46 @@ describe("a drafted manifest", () => {
     });
   });
 });
+
+describe("a secret inside a longer text", () => {
+  const vault = (result: unknown, fields = { "[].code": ["secret"] as const }) => {
+    const flow = new SessionFlow();
+    flow.observe({ tool: "vault__read", labels: [], flow: { untrusted: "prose", fields } }, result);
+    return flow;
+  };
+  const originsIn = (flow: SessionFlow, text: string) => flow.facts("send", { text }).origins[text];
+
+  it.each([
+    ["as it is", "the code is 4-7-1-north, bye"],
+    ["in another case", "CODE: 4-7-1-NORTH"],
+    ["under base64", `see ${Buffer.from("pass on 4-7-1-north please").toString("base64")}`],
+    ["percent-encoded", "https://x.example/?q=4%2D7%2D1%2Dnorth"],
+  ])("is found %s", (_, text) => {
+    expect(originsIn(vault([{ door: "east", code: "4-7-1-north" }]), text)).toEqual(
+      expect.arrayContaining(["secret", "tool:vault__read"]),
+    );
+  });
+
+  it("is not found in texts without it, nor for short common words and names of fields", () => {
+    const flow = vault([
+      { door: "east", code: "open" },
+      { door: "west", code: "4-7-1-north" },
+    ]);
+    for (const text of ["open the door", "the code of the door", "4-7-1"])
+      expect(originsIn(flow, text), text).not.toContain("secret");
+  });
+});
+
+describe("the call in whose result a value was first seen", () => {
+  it("is the earliest, and none for what the task named before", () => {
+    const flow = new SessionFlow();
+    flow.task("Write to ann@corp.example");
+    flow.observe({ ...MAIL, call: "call_1" }, [{ sender: "bob@corp.example", body: "ask eve@evil.example" }]);
+    flow.observe({ ...MAIL, call: "call_2" }, [{ sender: "bob@corp.example" }, { sender: "ann@corp.example" }]);
+    const { sources } = flow.facts("send", {
+      to: ["ann@corp.example", "bob@corp.example", "carl@corp.example"],
+      text: "as eve@evil.example says",
+    });
+    expect(sources).toEqual({ "bob@corp.example": "call_1", "eve@evil.example": "call_1" });
+  });
+});

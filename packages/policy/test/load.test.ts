@@ -193,7 +193,16 @@ describe("a file that is accepted", () => {
     const other = loadPolicies([{ file: "p.yaml", text: permit("false") }], [MAIL]);
     if (!loaded.ok || !other.ok) throw new Error("refused");
     expect(loaded.set.policies).toEqual([
-      { id: "rule", file: "p.yaml", line: 2, effect: "permit", tools: ["*"], phase: "call", conditional: true },
+      {
+        id: "rule",
+        file: "p.yaml",
+        line: 2,
+        effect: "permit",
+        tools: ["*"],
+        phase: "call",
+        mode: "enforce",
+        conditional: true,
+      },
     ]);
     expect(loaded.set.digest).not.toBe(other.set.digest);
   });

@@ -11,7 +11,7 @@ export function checkCommand(): Command {
     .option("--json", "print JSON")
     .action(async (options: { config: string; data?: string; json?: boolean }) => {
       const config = await configOf(options);
-      const loaded = loadPolicies(config.policies, toolFactsOf(config));
+      const loaded = loadPolicies(config.policies, toolFactsOf(config), config.settings);
       if (!loaded.ok)
         throw new CallgateError(
           "POLICY_INVALID",

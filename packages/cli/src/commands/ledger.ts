@@ -2,9 +2,9 @@ import { CallgateError, type LedgerRecord, messageOf } from "@callgate/core";
 import { printable } from "@callgate/gateway";
 import { type LedgerFilter, type LedgerReader, openReader, type Verification } from "@callgate/ledger";
 import { Command } from "commander";
+import { timeOf, wholeOf } from "../arguments.ts";
 import { withConfig } from "../configuration.ts";
 import { dataFolder } from "../data.ts";
-import { secondsOf } from "../duration.ts";
 import { fail, table } from "../output.ts";
 import { RECORD_HEAD, recordLine, recordLines } from "../render/records.ts";
 import { renderTimeline } from "../render/timeline.ts";
@@ -220,16 +220,6 @@ function filterOf(options: QueryOptions): LedgerFilter {
     ...(since !== undefined && { since: timeOf(since) }),
     ...(until !== undefined && { until: timeOf(until) }),
   };
-}
-
-/** A time as the ledger takes it; a length of time is so long ago. */
-function timeOf(text: string): string {
-  return /^\d+[smhd]$/.test(text) ? new Date(Date.now() - secondsOf(text) * 1000).toISOString() : text;
-}
-
-function wholeOf(name: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new CallgateError("BAD_ARGUMENT", `\`${text}\` in \`${name}\` is not a whole number`);
 }
 
 async function withReader(options: Options, work: (reader: LedgerReader) => void | Promise<void>): Promise<void> {

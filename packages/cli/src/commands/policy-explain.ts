@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { type CallFacts, CallgateError, type Decision, messageOf } from "@callgate/core";
+import { type CallFacts, CallgateError, type Decision, messageOf, stringifyJson } from "@callgate/core";
 import { type Config, printable, toolFactsOf } from "@callgate/gateway";
 import { openReader } from "@callgate/ledger";
 import { type RuleTrace, readCall, recordedCall } from "@callgate/policy";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
-import { policySetOf, refuseWrong } from "../policies.ts";
+import { casePlaceOf, policySetOf, refuseWrong } from "../policies.ts";
 
 interface Options {
   readonly config: string;
@@ -38,8 +38,10 @@ export function explainCommand(): Command {
       const decision = set.decide(found.call);
       const rules = set.explain(found.call);
       const { then } = found;
-      if (options.json) console.log(JSON.stringify({ decision, rules, ...(then && { recorded: then }) }));
-      else console.log(lines(decision, rules, then).join("\n"));
+      const flow = set.readsFlow(found.call.tool) ? found.call.flow : undefined;
+      if (options.json)
+        console.log(stringifyJson({ decision, rules, ...(flow && { flow }), ...(then && { recorded: then }) }));
+      else console.log([...lines(decision, rules, then), ...originLines(flow)].join("\n"));
     });
 }
 
@@ -50,7 +52,7 @@ async function givenCall(config: Config, file: string): Promise<CallFacts> {
   } catch (error) {
     throw new CallgateError("BAD_ARGUMENT", `\`${file}\` cannot be read: ${messageOf(error)}`);
   }
-  const { call, diagnostics } = readCall({ file, text: content }, toolFactsOf(config), config.agents);
+  const { call, diagnostics } = readCall({ file, text: content }, casePlaceOf(config));
   refuseWrong(diagnostics, "the call");
   if (!call) throw new CallgateError("BAD_ARGUMENT", `there is no call in \`${file}\``);
   return call;
@@ -87,8 +89,8 @@ function ledgerCall(config: Config, seq: string): { readonly call: CallFacts; re
 
 function lines(decision: Decision, rules: readonly RuleTrace[], then: Then | undefined): string[] {
   const why = decision.reasons.map((r) => `  \`${r.rule}\`: ${printable(r.message)}`);
-  const each = rules.flatMap(({ rule, effect, result, failure, facts }) => [
-    `  ${rule} (${effect}): ${result}${failure === undefined ? "" : `, ${printable(failure)}`}`,
+  const each = rules.flatMap(({ rule, effect, mode, result, failure, facts }) => [
+    `  ${rule} (${effect}${mode === undefined ? "" : `, ${mode}`}): ${result}${failure === undefined ? "" : `, ${printable(failure)}`}`,
     ...facts.map(({ name, value }) => `    ${printable(name)} = ${shownValue(value)}`),
   ]);
   return [
@@ -101,8 +103,18 @@ function lines(decision: Decision, rules: readonly RuleTrace[], then: Then | und
   ];
 }
 
+/** Where each value of the arguments came from, where a rule may have asked. */
+function originLines(flow: CallFacts["flow"]): string[] {
+  if (!flow) return [];
+  const each = Object.entries(flow.origins).map(([value, origins]) => {
+    const call = flow.sources && Object.hasOwn(flow.sources, value) ? flow.sources[value] : undefined;
+    return `  ${shownValue(value)}: ${origins.map(printable).join(", ")}${call === undefined ? "" : `, first in the result of ${call}`}`;
+  });
+  return [`the act was asked for by: ${flow.action}`, "where its values came from:", ...each];
+}
+
 function shownValue(value: unknown): string {
   if (value === undefined) return "(absent)";
-  const json = JSON.stringify(value) ?? "(absent)";
+  const json = stringifyJson(value);
   return printable(json.length > SHOWN ? `${json.slice(0, SHOWN - 1)}…` : json);
 }

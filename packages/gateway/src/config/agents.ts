@@ -26,7 +26,7 @@ export function resolveAgents(input: ConfigInput, source: Source, findings: Find
       const known = Object.hasOwn(input.roles, role) ? input.roles[role] : undefined;
       for (const scope of known?.scopes ?? []) scopes.add(scope);
     }
-    agents[name] = { name, roles: [...new Set(agent.roles)], scopes: [...scopes].sort() };
+    agents[name] = { name, roles: [...new Set(agent.roles)], scopes: [...scopes].sort(), opens: agent.opens };
   }
   return agents;
 }

@@ -1,4 +1,5 @@
-import { type Digest, isObject, type Label, type ToolEffect } from "@callgate/core";
+import { type ArgumentRole, type Digest, isObject, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
+import { draftFlow, type ResultFlow } from "@callgate/policy";
 import { Document, isCollection, type YAMLMap } from "yaml";
 import { type Definition, definitionDigest } from "./definition.ts";
 import type { Callback } from "./types.ts";
@@ -8,6 +9,8 @@ export interface ToolDraft {
   readonly scopes: readonly string[];
   readonly effects: readonly ToolEffect[];
   readonly labels?: readonly Label[];
+  readonly result?: ResultFlow;
+  readonly arguments?: Readonly<Record<string, ArgumentRole>>;
   readonly limits?: Readonly<Record<string, string | number>>;
   readonly digest: Digest;
   readonly description?: string;
@@ -54,11 +57,24 @@ export function draftTool(server: string, definition: Definition): ToolDraft {
   if (!reads && hints["destructiveHint"] !== false) effects.push("destructive");
   const open = hints["openWorldHint"] !== false;
   if (open) effects.push("external");
+  const { description, inputSchema } = definition as { description?: unknown; inputSchema?: unknown };
+  const flow = draftFlow(
+    {
+      name: definition.name,
+      ...(typeof description === "string" && { description }),
+      ...(isObject(inputSchema) && { inputSchema: inputSchema as JsonObject }),
+    },
+    effects,
+  );
+  // A closed world has no strangers in it: what its results say is no more than private.
+  const labels = flow.labels.filter((label) => open || label !== "untrusted");
   const note = noteOf(definition);
   return {
     scopes: [`${server}:${reads ? "read" : "write"}`],
     effects,
-    ...(open && { labels: ["untrusted"] as const }),
+    ...(labels.length > 0 && { labels }),
+    ...(labels.includes("untrusted") && flow.result.untrusted === "prose" && { result: flow.result }),
+    arguments: flow.arguments,
     digest: definitionDigest(definition),
     ...(note && { note }),
   };
@@ -105,7 +121,7 @@ function definedKeys(object: object): Record<string, unknown> {
 }
 
 function shortLists(node: YAMLMap): YAMLMap {
-  for (const key of ["scopes", "effects", "labels"]) {
+  for (const key of ["scopes", "effects", "labels", "result", "arguments"]) {
     const value: unknown = node.get(key);
     if (isCollection(value)) value.flow = true;
   }

@@ -3,6 +3,7 @@ export { draftManifest, draftTool, type ManifestDraft, type Offer, type ToolDraf
 export { childEnv } from "./environment.ts";
 export { configWatchPaths, type LoadOptions, type LoadResult, loadConfig } from "./load.ts";
 export { isLoopback } from "./network.ts";
+export { PACK_PREFIX, type Pack, packPolicies, readPacks } from "./packs.ts";
 export { acceptPins } from "./pin.ts";
 export { revealAll, Secret, type Setting } from "./secret.ts";
 export type {

@@ -11,6 +11,7 @@ import { type ConfigInput, configSchema } from "./schema.ts";
 import { Secret } from "./secret.ts";
 import { resolveServer } from "./servers.ts";
 import { type Path, readText, type Source, shownName } from "./source.ts";
+import { loadTrusted } from "./trusted.ts";
 import type { BudgetConfig, BudgetRule, Config, ServerConfig } from "./types.ts";
 
 export interface LoadOptions {
@@ -92,6 +93,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
       "add `policies: [policies/*.yaml]`",
     );
   }
+  const trusted = await loadTrusted(input.flow, dir, source, findings);
   if (input.ledger.sync !== "full") {
     const help = "write `sync: full` where the ledger is evidence";
     findings.warn(
@@ -111,9 +113,11 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     servers,
     agents,
     policies: found.policies,
+    settings: input.settings,
     budgets: budgetsOf(input),
     loop: input.loop,
     approvals: input.approvals,
+    flow: { watch: input.flow.watch, memory: input.flow.memory, trusted: trusted.values },
     ledger: input.ledger,
     log: input.log,
   };
@@ -124,7 +128,10 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     digest: digestOfBody(body, dir),
     ...body,
     secrets: place.secrets,
-    sources: { files: [...new Set([file, ...manifestFiles, ...found.files, ...place.files])], folders: found.folders },
+    sources: {
+      files: [...new Set([file, ...manifestFiles, ...found.files, ...trusted.files, ...place.files])],
+      folders: found.folders,
+    },
   };
 }
 

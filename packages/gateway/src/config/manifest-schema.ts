@@ -1,7 +1,9 @@
 import * as z from "zod";
 import {
+  argumentRole,
   bytes,
   callback,
+  choice,
   count,
   digest,
   duration,
@@ -33,8 +35,33 @@ const toolLimits = z.strictObject({
   resultBytes: bytes.optional().meta(about("Largest result.", "1MiB")),
 });
 
+const result = z.strictObject({
+  untrusted: choice("kind of untrusted result", ["all", "prose"])
+    .prefault("all")
+    .meta(
+      about(
+        "Where its labels have `untrusted`: `prose` if short fields that hold one value (an address, an identifier) are the server's own.",
+        "prose",
+      ),
+    ),
+  fields: z
+    .record(z.string(), z.array(label))
+    .prefault({})
+    .meta(about("Labels of single fields, by dotted path with lists as `[]`.", { "[].password": ["secret"] })),
+});
+
 const tool = z.strictObject({
   ...access,
+  result: result.prefault({}).meta(about("Which parts of a result carry its labels.")),
+  arguments: z
+    .record(z.string(), argumentRole)
+    .optional()
+    .meta(
+      about("What its arguments are for. Without it they are guessed from the definition; `{}` gives them none.", {
+        to: "destination",
+        body: "content",
+      }),
+    ),
   limits: toolLimits.prefault({}).meta(about("Ceilings on this tool.")),
   digest: digest.meta(
     about("Digest of the definition that a person accepted. A tool whose definition drifts from it cannot be called."),

@@ -61,13 +61,15 @@ export async function loadManifest(
 export function toManifest(server: string, file: string, input: ManifestInput): Manifest {
   const tools: Record<string, ToolManifest> = Object.create(null);
   for (const [name, tool] of Object.entries(input.tools)) {
-    const { limits, description } = tool;
+    const { limits, description, result } = tool;
     tools[name] = {
       name,
       ...access(tool),
       limits: { ...definedOnly(limits), cost: limits.cost },
       digest: tool.digest as Digest,
       ...(description !== undefined && { description }),
+      result,
+      ...(tool.arguments && { arguments: tool.arguments }),
     };
   }
   return {

@@ -2,6 +2,7 @@ import { glob, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { PolicySource } from "@callgate/policy";
 import type { Findings } from "./findings.ts";
+import { PACK_PREFIX, packPolicies } from "./packs.ts";
 import { readText, type Source, shownName } from "./source.ts";
 
 export interface FoundPolicies {
@@ -10,7 +11,10 @@ export interface FoundPolicies {
   readonly folders: readonly string[];
 }
 
-/** Reads the policy files that the patterns name, each once, in the order of the patterns and then of their names. */
+/**
+ * Reads the policy files that the patterns name, each once, in the order of the patterns and then of their names. Packs come with the
+ * product: they are read, and not in `files`.
+ */
 export async function findPolicies(
   patterns: readonly string[],
   dir: string,
@@ -22,6 +26,12 @@ export async function findPolicies(
   const seen = new Set<string>();
   for (const [i, pattern] of patterns.entries()) {
     const span = source.at(["policies", i]);
+    if (pattern.startsWith(PACK_PREFIX)) {
+      const pack = await packPolicies(pattern.slice(PACK_PREFIX.length));
+      if (pack.ok) policies.set(pattern, pack.source);
+      else findings.error(pack.message, span, pack.help);
+      continue;
+    }
     const wild = /[*?[{]/.test(pattern);
     if (wild) folders.add(resolve(dir, fixedPart(pattern)));
     for (const file of wild ? await matches(pattern, dir) : [resolve(dir, pattern)]) {

@@ -1,4 +1,4 @@
-import { EFFECTS, LABELS, SCOPE_TOKEN, SERVER_NAME } from "@callgate/core";
+import { EFFECTS, LABELS, ROLES, SCOPE_TOKEN, SERVER_NAME } from "@callgate/core";
 import * as z from "zod";
 import { didYouMean } from "./suggest.ts";
 
@@ -117,6 +117,7 @@ export const name = text(
 
 export const effect = oneOf("effect", EFFECTS);
 export const label = oneOf("label", LABELS);
+export const argumentRole = oneOf("argument role", ROLES);
 export const callback = oneOf("callback", ["elicitation", "sampling", "roots"]);
 export const choice = oneOf;
 
@@ -134,6 +135,19 @@ export const line = z
   .transform((value, ctx) =>
     value.trim() ? value : refuse(ctx, value, "the text is empty", "write something, or leave the key out"),
   );
+
+/** A name that an expression can read as a field. */
+export const settingName = text(
+  "setting's name",
+  /^[A-Za-z][A-Za-z0-9_]{0,63}$/,
+  "use up to 64 letters, digits and `_`, starting with a letter",
+  "workFolder",
+);
+
+/** A value that policies read as it is. */
+export const setting = z
+  .union([z.string(), z.number(), z.boolean(), z.array(z.string())], { error: "setting" })
+  .meta({ title: "text, number, `true`, `false` or list of texts", example: "/workspace" });
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export const logLevel = oneOf("log level", LEVELS);

@@ -1,5 +1,18 @@
 import * as z from "zod";
-import { bytes, choice, count, duration, line, logLevel, name, scope, serverName, version } from "./scalars.ts";
+import {
+  bytes,
+  choice,
+  count,
+  duration,
+  line,
+  logLevel,
+  name,
+  scope,
+  serverName,
+  setting,
+  settingName,
+  version,
+} from "./scalars.ts";
 
 /** Meaning and example for the reference, the editors' schema and the help of error messages. */
 const about = (description: string, example?: unknown) => ({ description, ...(example !== undefined && { example }) });
@@ -104,6 +117,15 @@ const holder = {
     .meta(about("Scopes that this gives.", ["files:read"])),
 };
 const agent = z.strictObject({
+  opens: z
+    .array(line)
+    .prefault([])
+    .meta(
+      about(
+        "Agents whose sessions it may open with `POST /v1/sessions`, beside its own. It needs the scope `callgate:sessions`.",
+        ["support-*"],
+      ),
+    ),
   roles: z
     .array(name)
     .prefault([])
@@ -159,7 +181,18 @@ export const configSchema = z
     policies: z
       .array(line)
       .prefault([])
-      .meta(about("Policy files. `*` matches within a folder, `**` over folders.", ["policies/*.yaml"])),
+      .meta(
+        about(
+          "Policy files. `*` matches within a folder, `**` over folders, `pack:<name>` is one that comes with Callgate.",
+          ["policies/*.yaml"],
+        ),
+      ),
+    settings: z
+      .record(settingName, setting)
+      .prefault({})
+      .meta(
+        about("What policies read as `settings.<name>`; the packs' pages name theirs.", { workFolder: "/workspace" }),
+      ),
     budgets: z
       .strictObject({
         session: sessionBudget.prefault({}).meta(about("For each session.")),
@@ -196,6 +229,38 @@ export const configSchema = z
       })
       .prefault({})
       .meta(about("Calls that a person must approve.")),
+    flow: z
+      .strictObject({
+        watch: choice("watch", ["auto", "always"])
+          .prefault("auto")
+          .meta(
+            about(
+              "When to watch where values come from: `auto` if a policy asks, `always` also for policies tried on the record later.",
+              "auto",
+            ),
+          ),
+        memory: bytes
+          .prefault("4MiB")
+          .meta(about("What one session may remember of results. Older ones are forgotten, towards distrust.", "4MiB")),
+        trusted: z
+          .record(name, z.array(line))
+          .prefault({})
+          .meta(
+            about("Values that ground arguments, by the name of their source: contacts, own accounts, hosts.", {
+              contacts: ["ann@corp.example"],
+            }),
+          ),
+        trustedFiles: z
+          .record(name, line)
+          .prefault({})
+          .meta(
+            about("The same from files: every value in a YAML or JSON file, every line of any other.", {
+              directory: "directory.yaml",
+            }),
+          ),
+      })
+      .prefault({})
+      .meta(about("Watching where the arguments of calls come from.")),
     ledger: z
       .strictObject({
         sync: choice("sync", ["full", "normal", "off"])

@@ -1,5 +1,5 @@
-import type { Digest, Label, Naming, ToolEffect } from "@callgate/core";
-import type { PolicySource } from "@callgate/policy";
+import type { ArgumentRole, Digest, Label, Naming, ToolEffect } from "@callgate/core";
+import type { PolicySettings, PolicySource, ResultFlow } from "@callgate/policy";
 import type { Secret, Setting } from "./secret.ts";
 
 /**
@@ -23,9 +23,12 @@ export interface Config {
   readonly servers: Readonly<Record<string, ServerConfig>>;
   readonly agents: Readonly<Record<string, AgentConfig>>;
   readonly policies: readonly PolicySource[];
+  /** What policies read as `settings`. */
+  readonly settings: PolicySettings;
   readonly budgets: BudgetConfig;
   readonly loop: LoopConfig;
   readonly approvals: ApprovalConfig;
+  readonly flow: FlowConfig;
   readonly ledger: LedgerConfig;
   readonly log: { readonly level: LogLevel };
   /** Every secret that the configuration holds, for redaction. */
@@ -129,6 +132,10 @@ export interface ToolManifest extends AccessManifest {
   readonly digest: Digest;
   /** Shown to agents in place of the server's own. */
   readonly description?: string;
+  /** Which parts of a result carry its labels. */
+  readonly result: ResultFlow;
+  /** What its arguments are for. Absent: guessed from the definition. */
+  readonly arguments?: Readonly<Record<string, ArgumentRole>>;
 }
 
 /** Ceilings on one tool. `cost` is what a call costs, in units; `wall` is in milliseconds. */
@@ -146,6 +153,8 @@ export interface AgentConfig {
   readonly roles: readonly string[];
   /** Its own scopes and those of its roles: sorted, without repeats. */
   readonly scopes: readonly string[];
+  /** Globs over the agents whose sessions it may open, beside its own. */
+  readonly opens: readonly string[];
 }
 
 /** Ceilings of one budget; an absent one is no ceiling. `cost` is in units, `wall` in milliseconds a call. */
@@ -181,6 +190,13 @@ export interface LoopConfig {
 export interface ApprovalConfig {
   readonly ttl: number;
   readonly wait: number;
+}
+
+/** How the flow of values is watched. `memory` is in bytes for each session; `trusted` has values of any shape by the name of their source. */
+export interface FlowConfig {
+  readonly watch: "auto" | "always";
+  readonly memory: number;
+  readonly trusted: Readonly<Record<string, unknown>>;
 }
 
 export interface LedgerConfig {

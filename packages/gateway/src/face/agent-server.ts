@@ -1,5 +1,5 @@
 import type { Grant } from "@callgate/core";
-import { isObject } from "@callgate/core";
+import { isObject, writableJson } from "@callgate/core";
 import { type JSONRPCRequest, type Result, Server, type ServerContext } from "@modelcontextprotocol/server";
 import type { Broker } from "../broker.ts";
 import type { Exchange } from "../exchange.ts";
@@ -53,12 +53,21 @@ function exchangeOf(server: Server, era: Era, ctx: ServerContext): Exchange {
     era,
     capabilities: isObject(declared) ? declared : {},
     notify: (method, params) =>
-      void mcpReq.notify({ method, ...(params && { params }) } as Parameters<typeof mcpReq.notify>[0]).catch(() => {}),
+      void mcpReq
+        .notify({ method, ...(params && { params: writableJson(params) }) } as Parameters<typeof mcpReq.notify>[0])
+        .catch(() => {}),
     ...(era === "legacy" && {
       ask: (callback: Callback) =>
-        mcpReq.send({ method: callback.method, ...(callback.params && { params: { ...callback.params } }) }, ANYTHING, {
-          timeout: ASK_MS,
-        }) as Promise<object>,
+        mcpReq.send(
+          {
+            method: callback.method,
+            ...(callback.params && { params: writableJson({ ...callback.params }) as Record<string, unknown> }),
+          },
+          ANYTHING,
+          {
+            timeout: ASK_MS,
+          },
+        ) as Promise<object>,
     }),
     onCancel: undefined,
     cancelled: false,

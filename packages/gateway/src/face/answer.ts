@@ -1,4 +1,4 @@
-import { isObject } from "@callgate/core";
+import { isObject, parseJson, stringifyJson, writableJson } from "@callgate/core";
 import type { Answer } from "../exchange.ts";
 import { IDENTITY } from "../identity.ts";
 import { ENVELOPE, type Era, type RequestId } from "../upstream/message.ts";
@@ -8,8 +8,8 @@ export function responseText(id: RequestId, answer: Answer, era: Era): string {
   const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},`;
   if ("resultText" in answer) return `${head}"result":${answer.resultText}}`;
   if ("result" in answer)
-    return `${head}"result":${JSON.stringify(era === "modern" ? stamped(answer.result) : answer.result)}}`;
-  return `${head}"error":${JSON.stringify(answer.error)}}`;
+    return `${head}"result":${stringifyJson(era === "modern" ? stamped(answer.result) : answer.result)}}`;
+  return `${head}"error":${stringifyJson(answer.error)}}`;
 }
 
 /** A result of the stateless era says what it is and who gave it (MCP 2026-07-28). */
@@ -18,9 +18,12 @@ function stamped(result: Readonly<Record<string, unknown>>): Record<string, unkn
   return { resultType: "complete", ...result, _meta: { [ENVELOPE.serverInfo]: IDENTITY, ...meta } };
 }
 
-/** The answer's result as a value, for faces that the SDK serves. Throws the error of an error answer. */
+/** The answer's result as a value that the SDK writes exactly, for faces that it serves. Throws the error of an error answer. */
 export function resultOf(answer: Answer): Record<string, unknown> {
-  if ("resultText" in answer) return JSON.parse(answer.resultText) as Record<string, unknown>;
-  if ("result" in answer) return answer.result;
-  throw Object.assign(new Error(answer.error.message), { code: answer.error.code, data: answer.error.data });
+  if ("error" in answer)
+    throw Object.assign(new Error(answer.error.message), {
+      code: answer.error.code,
+      data: writableJson(answer.error.data),
+    });
+  return writableJson("result" in answer ? answer.result : parseJson(answer.resultText)) as Record<string, unknown>;
 }

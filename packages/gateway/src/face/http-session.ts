@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Grant, isObject } from "@callgate/core";
+import { type Grant, isObject, stringifyJson } from "@callgate/core";
 import type { JSONRPCMessage, Server, Transport } from "@modelcontextprotocol/server";
 import type { Broker } from "../broker.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Session } from "../session.ts";
 import type { Callback } from "../upstream/link.ts";
-import { isMessage, type Message, type RequestId, WIRE_CODES } from "../upstream/message.ts";
+import { isAgentMessage, type Message, type RequestId, WIRE_CODES } from "../upstream/message.ts";
 import { ASK_MS, agentServer } from "./agent-server.ts";
 import { responseText } from "./answer.ts";
 import { sendError, sendJson } from "./body.ts";
@@ -65,7 +65,7 @@ export class HttpSession implements Transport {
   post(res: ServerResponse, body: unknown, grant: Grant): void {
     this.#grant = grant;
     const messages = (Array.isArray(body) ? body : [body]) as unknown[];
-    if (messages.length === 0 || !messages.every(isMessage))
+    if (messages.length === 0 || !messages.every(isAgentMessage))
       return sendError(res, 400, WIRE_CODES.invalidRequest, "the body is not a JSON-RPC message");
     const requests = messages.filter(
       (m): m is Message & { id: RequestId } => m.method !== undefined && m.id !== undefined,
@@ -104,8 +104,8 @@ export class HttpSession implements Transport {
   /** What the SDK's server sends. */
   async send(message: JSONRPCMessage, options?: { relatedRequestId?: RequestId | undefined }): Promise<void> {
     const m = message as Message;
-    if (m.method === undefined && m.id !== undefined) this.#respond(m.id, JSON.stringify(message));
-    else this.#emit(JSON.stringify(message), options?.relatedRequestId);
+    if (m.method === undefined && m.id !== undefined) this.#respond(m.id, stringifyJson(message));
+    else this.#emit(stringifyJson(message), options?.relatedRequestId);
   }
 
   async close(): Promise<void> {
@@ -156,7 +156,7 @@ export class HttpSession implements Transport {
     const exchange: Exchange = {
       era: "legacy",
       capabilities: (this.#server.getClientCapabilities() as Record<string, unknown> | undefined) ?? {},
-      notify: (method, p) => this.#emit(JSON.stringify({ jsonrpc: "2.0", method, ...(p && { params: p }) }), id),
+      notify: (method, p) => this.#emit(stringifyJson({ jsonrpc: "2.0", method, ...(p && { params: p }) }), id),
       ask: (callback) => this.#ask(callback, id),
       onCancel: undefined,
       cancelled: false,
@@ -184,7 +184,7 @@ export class HttpSession implements Transport {
       }, ASK_MS);
       this.#asked.set(id, { resolve, reject, timer });
       this.#emit(
-        JSON.stringify({
+        stringifyJson({
           jsonrpc: "2.0",
           id,
           method: callback.method,

@@ -1,6 +1,6 @@
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CallgateError, type Grant, isObject, jsonDepth, messageOf, newId } from "@callgate/core";
+import { CallgateError, type Grant, isObject, jsonDepth, messageOf, newId, parseJson } from "@callgate/core";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import type { Logger } from "pino";
 import type { Broker } from "../broker.ts";
@@ -9,10 +9,12 @@ import { readBody, sendError, sendJson } from "./body.ts";
 import { HttpSession, sessionIdOf } from "./http-session.ts";
 import { ModernFace } from "./modern.ts";
 import { type Admission, admissionOf, refusedOrigin } from "./origin.ts";
+import { SESSIONS_PATH, serveSessions } from "./sessions.ts";
 
 const MAX_SESSIONS = 10_000;
 const IDLE_MS = 60 * 60_000;
 const REALM = 'Bearer realm="callgate"';
+const OVER = "the session of this token is over; the harness that opened it can open another";
 
 /** The HTTP face, listening. */
 export interface HttpFace {
@@ -80,7 +82,8 @@ class Face {
     if (refused) return sendError(res, 403, WIRE_CODES.connectionClosed, refused);
     const path = req.url?.split("?", 1)[0];
     if (path === "/healthz") return sendJson(res, 200, '{"status":"ok"}');
-    if (path !== this.#broker.config.http.path)
+    const isSessions = path === SESSIONS_PATH || path?.startsWith(`${SESSIONS_PATH}/`);
+    if (!isSessions && path !== this.#broker.config.http.path)
       return sendError(
         res,
         404,
@@ -90,6 +93,11 @@ class Face {
 
     const grant = this.#known(req) ?? (await this.#authenticate(req, res));
     if (!grant) return;
+    if (this.#broker.isOver(grant))
+      return sendError(res, 401, WIRE_CODES.connectionClosed, OVER, null, {
+        "www-authenticate": `${REALM}, error="invalid_token", error_description="${OVER}"`,
+      });
+    if (isSessions) return serveSessions(this.#broker, req, res, path as string, grant);
     if (req.method === "POST") return this.#post(req, res, grant);
     if (req.method === "GET" || req.method === "DELETE") return this.#sessionRequest(req, res, grant);
     return sendError(res, 405, WIRE_CODES.invalidRequest, "Method not allowed.", null, { allow: "GET, POST, DELETE" });
@@ -158,7 +166,7 @@ class Face {
     }
     let message: unknown;
     try {
-      message = JSON.parse(body.text);
+      message = parseJson(body.text);
     } catch {
       return sendError(res, 400, WIRE_CODES.parse, "Parse error: the body is not valid JSON");
     }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Grant, isObject } from "@callgate/core";
+import { type Grant, isObject, stringifyJson, writableJson } from "@callgate/core";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { type AuthInfo, createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
 import type { Logger } from "pino";
@@ -66,9 +66,9 @@ export class ModernFace {
       token: "",
       clientId: grant.principal.agent,
       scopes: [...grant.scopes],
-      extra: { grant, relays: isObject(body) && RELAYED.has(String(body["method"])) },
+      extra: { grant, relays: isObject(body) && RELAYED.has(String(body["method"])), message },
     };
-    await node(Object.assign(req, { auth }) as Parameters<typeof node>[0], res, message);
+    await node(Object.assign(req, { auth }) as Parameters<typeof node>[0], res, writableJson(message));
   }
 
   async close(): Promise<void> {
@@ -106,7 +106,7 @@ export class ModernFace {
       capabilities: capabilities as Record<string, unknown>,
       notify: (method, p) => {
         stream ??= new EventStream(res);
-        stream.send(JSON.stringify({ jsonrpc: "2.0", method, ...(p && { params: p }) }));
+        stream.send(stringifyJson({ jsonrpc: "2.0", method, ...(p && { params: p }) }));
       },
       onCancel: undefined,
       cancelled: false,
@@ -168,7 +168,12 @@ export class ModernFace {
         },
         { legacy: "reject", onerror: (error) => this.#log.debug({ err: error.message }, "modern face") },
       );
-      principal = { handler, node: toNodeHandler(handler) };
+      // The adapter writes a body that was parsed once more as JSON; the handler gets it as it was parsed, integers exact.
+      const node = toNodeHandler({
+        fetch: (request, options) =>
+          handler.fetch(request, { ...options, parsedBody: options?.authInfo?.extra?.["message"] }),
+      });
+      principal = { handler, node };
       this.#principals.set(key, principal);
     }
     return principal;

@@ -1,3 +1,4 @@
+import { writableJson } from "@callgate/core";
 import type { Server } from "@modelcontextprotocol/server";
 import { EVERYTHING } from "../callbacks.ts";
 import type { LinkOwner } from "../upstream/link.ts";
@@ -35,14 +36,19 @@ export function sessionOwner(server: () => Server | undefined, name: string): Li
           code: WIRE_CODES.methodNotFound,
           message: "the client cannot be asked outside a call",
         });
-      const request = { method: callback.method, ...(callback.params && { params: { ...callback.params } }) };
+      const request = { method: callback.method, ...(callback.params && { params: writable(callback.params) }) };
       return (await s.request(request, ANYTHING, { timeout: ASK_MS })) as object;
     },
     onNotification(method, params) {
       if (!PASSED_ON.has(method)) return;
       void server()
-        ?.notification({ method, ...(params && { params }) } as Parameters<Server["notification"]>[0])
+        ?.notification({ method, ...(params && { params: writable(params) }) } as Parameters<Server["notification"]>[0])
         .catch(() => {});
     },
   };
+}
+
+/** Params that the SDK can write: it knows no BigInt. */
+function writable(params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return writableJson({ ...params }) as Record<string, unknown>;
 }

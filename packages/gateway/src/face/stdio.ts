@@ -1,7 +1,7 @@
 import type { Grant } from "@callgate/core";
 import { CallgateError, messageOf } from "@callgate/core";
 import type { Server } from "@modelcontextprotocol/server";
-import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import type { Logger } from "pino";
 import type { Broker } from "../broker.ts";
 import type { Session } from "../session.ts";
@@ -9,6 +9,7 @@ import type { LinkOwner } from "../upstream/link.ts";
 import { agentServer } from "./agent-server.ts";
 import { changeNotice } from "./notices.ts";
 import { sessionOwner } from "./owner.ts";
+import { StdioTransport } from "./stdio-transport.ts";
 import { watchingTransport, watchResources } from "./watch.ts";
 
 /**
@@ -35,7 +36,7 @@ export async function serveStdioFace(broker: Broker, log: Logger): Promise<void>
     session ??= broker.openSession(grant, owner);
     return session;
   };
-  const transport = watchingTransport(new StdioServerTransport(), (message) =>
+  const transport = watchingTransport(new StdioTransport(process.stdin, process.stdout), (message) =>
     watchResources(broker, message, grant, opened()),
   );
   const handle = serveStdio(

@@ -16,6 +16,8 @@ export interface TokenRequest {
   readonly audience: string;
   /** Fewer scopes than the agent has; every one MUST be the agent's. */
   readonly scopes?: readonly string[];
+  /** The declared session it is for; the token is good for nothing else. */
+  readonly session?: string;
 }
 
 /** Signs a short-lived bearer token (JWT, EdDSA). Throws `TOKEN_REQUEST_INVALID`. */
@@ -35,7 +37,11 @@ export async function issueToken(key: SigningKey, request: TokenRequest): Promis
       );
   const now = Math.floor(Date.now() / 1000);
   const scope = (request.scopes ?? request.agent.scopes).join(" ");
-  return await new SignJWT({ scope, ...(request.user !== undefined && { act_for: request.user }) })
+  return await new SignJWT({
+    scope,
+    ...(request.user !== undefined && { act_for: request.user }),
+    ...(request.session !== undefined && { sid: request.session }),
+  })
     .setProtectedHeader({ alg: "EdDSA", kid: key.id, typ: "at+jwt" })
     .setIssuer(ISSUER)
     .setAudience(request.audience)
@@ -105,11 +111,13 @@ export class TokenVerifier {
       const asked =
         typeof payload["scope"] === "string" ? payload["scope"].split(" ").filter((s) => SCOPE_TOKEN.test(s)) : [];
       const user = payload["act_for"];
+      const session = payload["sid"];
       const grant: Grant = Object.freeze({
         principal: Object.freeze({ agent: agent.name, roles: agent.roles, ...(typeof user === "string" && { user }) }),
         scopes: Object.freeze(asked.filter((s) => agent.scopes.includes(s))),
         expiresAt: payload.exp as number,
         tokenId: payload.jti as string,
+        ...(typeof session === "string" && { sessionId: session }),
       });
       if (this.#verified.size >= CACHE) this.#verified.delete(this.#verified.keys().next().value as string);
       this.#verified.set(token, grant);

@@ -6,7 +6,7 @@ import { Document } from "yaml";
 import { draftManifest, loadConfig, type ServerConfig, writeManifest } from "../config/index.ts";
 import { emptyManifest } from "../config/manifest.ts";
 import { keepDefinitions } from "../pins.ts";
-import { toolFactsOf } from "../registry.ts";
+import { toolFactsOf } from "../tool-facts.ts";
 import type { Target } from "./client-config.ts";
 import { textIfThere, writeAtomically } from "./files.ts";
 import { scopesOf } from "./register.ts";
@@ -74,7 +74,9 @@ export async function writeWrappedFolder(folder: string, server: WrappedServer):
 
   const handed = Object.fromEntries(Object.keys(clientEnv(server.target)).map((key) => [key, "set by the client"]));
   const loaded = await loadConfig(join(folder, "callgate.yaml"), { env: { ...process.env, ...handed } });
-  const policies = loaded.ok ? loadPolicies(loaded.config.policies, toolFactsOf(loaded.config)) : undefined;
+  const policies = loaded.ok
+    ? loadPolicies(loaded.config.policies, toolFactsOf(loaded.config), loaded.config.settings)
+    : undefined;
   const wrong = loaded.ok ? (policies?.ok === false ? policies.diagnostics : []) : loaded.diagnostics;
   if (wrong.length > 0) {
     throw new CallgateError(

@@ -47,13 +47,25 @@ export function admit(life: Life): Refusal | undefined {
       `the last ${loop.period * gate.loop.cycles} calls went round in a circle of ${loop.period} with unchanged results`,
       "break the circle: use the results you have, or stop and say what is missing",
     );
+  const { watch } = session.state;
+  const readsFlow = gate.policies.readsFlow(tool);
+  // A rule that asks for origins or labels MUST NOT be decided on a session of which only the end was watched.
+  if ((readsFlow || gate.policies.readsLabels(tool)) && !watch)
+    return refuse(
+      "flow-unwatched",
+      "the session began before the policies asked where its values come from",
+      "open a new session, or use a new token",
+    );
+  const flow = readsFlow ? watch?.facts(tool.name, request.args) : undefined;
+  if (watch && gate.policies.readsLabels(tool)) session.state.mark(watch.labels());
   life.facts = {
     principal: { ...grant.principal, scopes: grant.scopes },
     tool,
     args: request.args,
-    session: session.facts(),
+    session: session.state.facts(),
     loop,
     budget: reserved.facts,
+    ...(flow && { flow }),
     time: began,
   };
   if (!continues) session.trail.push(life.id, life.loopKey, began);

@@ -122,6 +122,7 @@ async function conclude(life: Life, exact: ExactCall, id: string, response: unkn
 }
 
 async function accept(life: Life, id: string, by: string | undefined): Promise<undefined> {
+  life.session.state.watch?.approve(life.request.args);
   life.approver = by ?? "unknown";
   await recordApproval(life, "approved", id, life.approver);
   return undefined;

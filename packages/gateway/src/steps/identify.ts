@@ -11,6 +11,8 @@ export function identify(life: Life): Refusal | undefined {
     );
   if (!session.belongsTo(grant))
     return refuse("wrong-session", "the session belongs to another principal", "open a session of your own");
+  if (session.state.ended)
+    return refuse("session-over", "the session is over", "the harness that opened it can open another");
   session.lastUsed = began;
   return undefined;
 }

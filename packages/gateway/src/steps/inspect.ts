@@ -1,13 +1,16 @@
-import { digestOf, isObject, type Label } from "@callgate/core";
+import { digestOf, isObject, stringifyJson } from "@callgate/core";
 import type { Answer } from "../exchange.ts";
 import { IDENTITY } from "../identity.ts";
+import { redactResult } from "../redact.ts";
 import { ENVELOPE } from "../upstream/message.ts";
 import type { UpstreamFailure } from "../upstream/peer.ts";
 import type { Reply } from "../upstream/wire.ts";
 import { DENIED_CODE, toolError } from "./deny.ts";
+import { judgeResult, withheld } from "./judge-result.ts";
 import type { Life, Outcome } from "./life.ts";
-import { redactResult } from "./oblige.ts";
 import type { Ran } from "./run.ts";
+import { sliceResult } from "./slice-result.ts";
+import { watch } from "./watch.ts";
 
 const SERVED_BY = `"_meta":${JSON.stringify({ [ENVELOPE.serverInfo]: IDENTITY })},`;
 
@@ -26,6 +29,7 @@ export function inspect(life: Life, ran: Ran): Outcome {
   const { message } = reply;
   if (message.error) {
     const { code, message: text } = message.error;
+    watch(life, message.error);
     return {
       answer: { error: message.error },
       status: "error",
@@ -50,7 +54,18 @@ function judged(
 ): Outcome {
   const { tool, gate, exchange, request, decision } = life;
   if (!tool) throw new Error("inspect before resolve");
-  const result = redactResult(life, received);
+  const verdict = judgeResult(life, received, reply);
+  if (verdict?.verdict === "block") return withheld(life, verdict, ms);
+  const obligations = [...(decision?.obligations ?? []), ...(verdict?.obligations ?? [])];
+  const result = redactResult(received, obligations);
+  if (!result)
+    return blocked(
+      life,
+      "obligation",
+      "a policy takes something out of the result, which is too large to be looked through",
+      ms,
+      "ask for less: a smaller range, a filter, or a page",
+    );
   const shaped = reshape(
     result,
     result === received ? reply : { message: reply.message },
@@ -58,9 +73,9 @@ function judged(
     exchange.era,
     tool.wrapsResult,
   );
-  const caps = decision?.obligations.flatMap((o) => (o.kind === "cap" ? [o.resultBytes] : [])) ?? [];
+  const caps = obligations.flatMap((o) => (o.kind === "cap" && o.resultBytes !== undefined ? [o.resultBytes] : []));
   const limit = Math.min(gate.limits.resultBytes, tool.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
-  const text = shaped.text ?? JSON.stringify(shaped.result);
+  const text = shaped.text ?? stringifyJson(shaped.result);
   if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit))
     return blocked(
       life,
@@ -75,9 +90,9 @@ function judged(
     const fault = structured === undefined ? "it has no structuredContent" : tool.checkResult(structured);
     if (fault) return blocked(life, "invalid-result", `the result does not fit the tool's output schema: ${fault}`, ms);
   }
-  life.session.mark(tool.labels);
-  for (const obligation of decision?.obligations ?? []) {
-    if (obligation.kind === "label") life.session.mark([obligation.label as Label]);
+  watch(life, result);
+  for (const obligation of obligations) {
+    if (obligation.kind === "label") life.session.state.mark([obligation.label]);
     if (obligation.kind === "notify")
       gate.log.warn(
         { call: life.id, rule: obligation.rule, channel: obligation.channel, tool: request.name },
@@ -118,21 +133,6 @@ function reshape(
   // Clients of the older era know objects alone (MCP 2026-07-28, SEP-2106).
   if (structured !== undefined && (wraps || !isObject(structured))) older["structuredContent"] = { result: structured };
   return { result: older, text: undefined };
-}
-
-/**
- * The text of `result` inside a JSON-RPC response, so that it can go on byte for byte; undefined where the layout is unusual.
- * Sound because the whole text was parsed, has these three members and no other, and begins and ends as these layouts do.
- */
-export function sliceResult(text: string, message: object): string | undefined {
-  if (Object.keys(message).length !== 3) return undefined;
-  const last = /^\{"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*"),"result":/.exec(text);
-  if (last && text.endsWith("}}")) return text.slice(last[0].length, -1);
-  if (!text.startsWith('{"result":{')) return undefined;
-  const tail =
-    /\},"jsonrpc":"2\.0","id":(?:\d+|"[\w-]*")\}$/.exec(text.slice(-80)) ??
-    /\},"id":(?:\d+|"[\w-]*"),"jsonrpc":"2\.0"\}$/.exec(text.slice(-80));
-  return tail ? text.slice(10, text.length - tail[0].length + 1) : undefined;
 }
 
 /** The result is withheld: the call happened, and the agent is told why it sees nothing of it. */

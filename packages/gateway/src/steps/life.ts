@@ -6,10 +6,13 @@ import {
   newId,
   type Operation,
   type Reason,
+  type ResultDecision,
 } from "@callgate/core";
+import type { PolicySet } from "@callgate/policy";
 import type { Reservation } from "../budget.ts";
 import type { Answer, Exchange } from "../exchange.ts";
 import type { Gate } from "../gate.ts";
+import { TASK_META } from "../harness.ts";
 import type { Registered } from "../registry.ts";
 import type { Session } from "../session.ts";
 import type { RoundState } from "../state.ts";
@@ -51,14 +54,19 @@ export interface Life {
   reservation: Reservation | undefined;
   facts: CallFacts | undefined;
   loopKey: string;
-  /** Set by decide. */
+  /** Set by decide: the set that decides the call, and its result too. */
+  policies: PolicySet | undefined;
   decision: Decision | undefined;
+  /** `_meta` for the server: what is meant for the broker does not go on. */
+  readonly meta: Readonly<Record<string, unknown>> | undefined;
   /** What goes to the server: as the agent sent it, unless a policy demands a change. */
   params: Record<string, unknown>;
   /** False where a policy wants arguments out of sight: the record then has their digest alone. */
   keepArgs: boolean;
   /** Set by hold: who approved. */
   approver: string | undefined;
+  /** Set by inspect, where a policy speaks about the result. */
+  judged: ResultDecision | undefined;
 }
 
 /** Why a call is not made: reasons for the agent and the record, or an error nobody foresaw. */
@@ -98,11 +106,20 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     reservation: undefined,
     facts: undefined,
     loopKey: "",
+    policies: undefined,
     decision: undefined,
+    meta: withoutTask(exchange.meta),
     params: request.params,
     keepArgs: true,
     approver: undefined,
+    judged: undefined,
   };
+}
+
+function withoutTask(meta: Exchange["meta"]): Exchange["meta"] {
+  if (meta?.[TASK_META] === undefined) return meta;
+  const { [TASK_META]: _task, ...rest } = meta;
+  return Object.keys(rest).length > 0 ? rest : undefined;
 }
 
 /** A refusal with one reason of the broker's own. */

@@ -1,27 +1,25 @@
+import type { Obligation } from "@callgate/core";
+import { newEffort } from "@callgate/policy";
 import { replaceAt } from "../json-path.ts";
+import { redacted } from "../redact.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
-/** What stands where something was taken out. */
-const REDACTED = "[redacted]";
-
 /**
- * Does to the arguments what the permitting policies demand: redact, rewrite. What goes to the server is checked against its schema
- * again; arguments that no longer fit are a deny, and so is an obligation that cannot be carried out.
+ * Does to the arguments what the permitting policies demand: redact, rewrite, clamp. What goes to the server is checked against its
+ * schema again; arguments that no longer fit are a deny, and so is an obligation that cannot be carried out.
  */
 export function oblige(life: Life): Refusal | undefined {
   const { decision, tool, request } = life;
-  const obligations =
-    decision?.obligations.filter((o) => o.kind === "rewrite" || (o.kind === "redact" && o.target === "args")) ?? [];
+  const obligations = decision?.obligations.filter(changesArguments) ?? [];
   if (obligations.length === 0) return undefined;
   if (request.operation !== "tools/call")
     return refuse("obligation", "a policy demands a change of arguments that only tools have", "tell an operator");
   let args = request.args;
   for (const obligation of obligations) {
-    if (obligation.kind === "rewrite") args = replaceAt(args, obligation.path, () => obligation.value);
-    else if (obligation.kind === "redact") {
-      args = replaceAt(args, obligation.path, () => REDACTED);
-      life.keepArgs = false;
-    }
+    const changed = change(args, obligation);
+    if ("refusal" in changed) return changed.refusal;
+    if (obligation.kind === "redact" && changed.args !== args) life.keepArgs = false;
+    args = changed.args;
   }
   const fault = tool?.checkArgs?.(args);
   if (fault)
@@ -34,11 +32,51 @@ export function oblige(life: Life): Refusal | undefined {
   return undefined;
 }
 
-/** The result as the policies let the agent see it; the same object if they demand nothing. */
-export function redactResult(life: Life, result: Record<string, unknown>): Record<string, unknown> {
-  let seen: unknown = result;
-  for (const obligation of life.decision?.obligations ?? [])
-    if (obligation.kind === "redact" && obligation.target === "result")
-      seen = replaceAt(seen, obligation.path, () => REDACTED);
-  return seen as Record<string, unknown>;
+type Change = Extract<Obligation, { kind: "rewrite" | "clamp" | "redact" }>;
+
+function changesArguments(o: Obligation): o is Change {
+  return o.kind === "rewrite" || o.kind === "clamp" || (o.kind === "redact" && o.target === "args");
+}
+
+/** The arguments after one obligation. */
+function change(args: unknown, obligation: Change): { readonly args: unknown } | { readonly refusal: Refusal } {
+  const { rule, path } = obligation;
+  switch (obligation.kind) {
+    case "rewrite":
+      return { args: replaceAt(args, path, () => obligation.value) };
+    case "clamp": {
+      let misfit = false;
+      const clamped = replaceAt(args, path, (old) => {
+        if (typeof old === "number" || typeof old === "bigint") return nearest(old, obligation);
+        misfit = true;
+        return old;
+      });
+      if (!misfit) return { args: clamped };
+      const refusal = refuse(
+        "obligation",
+        "a policy keeps a number of the arguments within bounds, and something else stands in its place",
+        "send the number as a number, not as a text",
+      );
+      return { refusal: { ...refusal, errors: [{ rule, message: `\`${path}\` is no number` }] } };
+    }
+    case "redact":
+      try {
+        return { args: redacted(args, obligation, newEffort()) };
+      } catch {
+        const message = `\`${path}\` could not be looked through`;
+        const refusal = refuse(
+          "obligation",
+          "a policy takes something out of the arguments, and they could not be looked through",
+          "send shorter texts",
+        );
+        return { refusal: { ...refusal, errors: [{ rule, message }] } };
+      }
+    default:
+      return obligation satisfies never;
+  }
+}
+
+function nearest(value: number | bigint, { min, max }: { min?: number; max?: number }): number | bigint {
+  if (min !== undefined && value < min) return min;
+  return max !== undefined && value > max ? max : value;
 }

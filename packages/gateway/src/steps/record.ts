@@ -1,4 +1,5 @@
-import { digestOf, messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { clip, detailOf } from "./detail.ts";
 import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -8,6 +9,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
   const { decision } = life;
   if (!decision) throw new Error("intent before decision");
   const facts = factsText(life);
+  const detail = detailOf({ facts, trial: decision.trial });
   try {
     await life.gate.ledger.append({
       ...common(life),
@@ -18,7 +20,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
         policies: decision.policies,
         ...(life.approver !== undefined && { approver: life.approver }),
       },
-      ...(facts !== undefined && { detail: { facts: digestOf(facts) } }),
+      ...(detail && { detail }),
       payloads: { ...(life.keepArgs && { args: life.argsText }), ...(facts !== undefined && { facts }) },
     });
     return undefined;
@@ -40,6 +42,7 @@ export async function recordDenial(
   fault: string | undefined,
 ): Promise<number> {
   const facts = factsText(life);
+  const detail = detailOf({ facts, errors, fault, trial: life.decision?.trial });
   return await life.gate.ledger.append({
     ...common(life),
     kind: "denial",
@@ -49,15 +52,7 @@ export async function recordDenial(
       policies: life.decision?.policies ?? life.gate.policies.digest,
     },
     error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
-    ...((errors.length > 0 || fault !== undefined || facts !== undefined) && {
-      detail: {
-        ...(facts !== undefined && { facts: digestOf(facts) }),
-        ...(errors.length > 0 && {
-          errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
-        }),
-        ...(fault !== undefined && { fault: clip(fault, 300) }),
-      },
-    }),
+    ...(detail && { detail }),
     payloads: {
       ...(life.keepArgs && life.argsText !== "" && { args: life.argsText }),
       ...(facts !== undefined && { facts }),
@@ -97,6 +92,14 @@ export function recordCallback(life: Life, method: string, answered: boolean): v
 
 /** How the call ended. Starts no sync of its own. */
 export function recordOutcome(life: Life, outcome: Outcome): void {
+  const { judged } = life;
+  const detail =
+    judged &&
+    detailOf({
+      errors: judged.errors,
+      trial: judged.trial,
+      rules: [...new Set((judged.verdict === "block" ? judged.reasons : judged.obligations).map((one) => one.rule))],
+    });
   try {
     life.gate.ledger.appendLater({
       ...common(life),
@@ -104,6 +107,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       status: outcome.status,
       ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
+      ...(detail && { detail }),
       ...(outcome.text !== undefined &&
         outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
     });
@@ -120,10 +124,17 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
 function factsText(life: Life): string | undefined {
   if (!life.facts) return undefined;
   const { principal, tool, session, loop, budget, flow, time } = life.facts;
-  const { scopes, effects, labels } = tool;
+  const { scopes, effects, labels, arguments: roles } = tool;
   return JSON.stringify({
     principal,
-    tool: { qualified: tool.qualified, operation: tool.operation, scopes, effects, labels },
+    tool: {
+      qualified: tool.qualified,
+      operation: tool.operation,
+      scopes,
+      effects,
+      labels,
+      ...(roles && { arguments: roles }),
+    },
     session,
     loop,
     budget,
@@ -151,11 +162,6 @@ function common(life: Life): Omit<RecordDraft, "kind"> {
       : { tool: { server: "", name: clip(request.name, 128), digest: NO_DIGEST } }),
     ...(life.argsDigest && { args: life.argsDigest }),
   };
-}
-
-/** Cut and well-formed: a lone surrogate has no UTF-8, and a record MUST NOT be refused for what an agent typed. */
-function clip(text: string, length: number): string {
-  return text.slice(0, length).toWellFormed();
 }
 
 /** The digest of a tool that is not registered. */

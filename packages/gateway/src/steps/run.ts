@@ -9,6 +9,7 @@ import { type Dispatch, Running } from "../upstream/running.ts";
 import type { Reply } from "../upstream/wire.ts";
 import type { Life } from "./life.ts";
 import { recordCallback } from "./record.ts";
+import { watch } from "./watch.ts";
 
 /** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
 export type Ran =
@@ -94,13 +95,18 @@ function open(life: Life, link: Link | undefined): Running {
       if (
         method !== "notifications/message" ||
         (tool.upstream.config.manifest.logging && wantsLog(life, params?.["level"]))
-      )
+      ) {
+        watch(life, params);
         exchange.notify(method, params);
+      }
     },
     onProgress:
       exchange.progressToken === undefined
         ? undefined
-        : (params) => exchange.notify("notifications/progress", { ...params, progressToken: exchange.progressToken }),
+        : (params) => {
+            watch(life, params);
+            exchange.notify("notifications/progress", { ...params, progressToken: exchange.progressToken });
+          },
   };
   if (!link || round?.kind === "parked") {
     const parked = round?.kind === "parked" ? life.gate.parking.take(round.parked) : undefined;
@@ -125,7 +131,7 @@ function open(life: Life, link: Link | undefined): Running {
   const capabilities = allowedCapabilities(tool.upstream.config.manifest.callbacks, exchange.capabilities);
   const running = new Running(link, {
     method: request.operation,
-    params: exchange.meta ? { ...life.params, _meta: exchange.meta } : life.params,
+    params: life.meta ? { ...life.params, _meta: life.meta } : life.params,
     timeout,
     ...(tool.paramHeaders.length > 0 &&
       link.negotiated.era === "modern" && { headers: paramHeaders(tool.paramHeaders, life.params["arguments"]) }),
@@ -146,6 +152,7 @@ async function askAll(life: Life, requests: Readonly<Record<string, Callback>>):
   const responses: Record<string, unknown> = {};
   for (const [key, callback] of Object.entries(requests)) {
     const allowed = permitted(life, callback);
+    if (allowed) watch(life, callback.params);
     const response =
       allowed &&
       (await life.exchange
@@ -167,6 +174,7 @@ function leaveToAgent(
   step: { requests: Readonly<Record<string, Callback>>; state?: string },
 ): Answer {
   const { gate, grant, request, argsDigest, approver, decision } = life;
+  for (const callback of Object.values(step.requests)) watch(life, callback.params);
   const { agent, user } = grant.principal;
   const binding = { agent, user, tool: request.name, args: argsDigest ?? "" };
   const approved =

@@ -4,7 +4,6 @@ import type { Life, Outcome } from "./life.ts";
 export function settle(life: Life, outcome: Outcome): void {
   life.reservation?.settle();
   const { session, tool, round } = life;
-  session.calls++;
-  if (!round || round.kind === "approval") session.cost += tool?.limits.cost ?? 0;
+  session.state.count(!round || round.kind === "approval" ? (tool?.limits.cost ?? 0) : 0);
   session.trail.settle(life.id, outcome.digest ?? `${outcome.status} ${outcome.error?.code ?? ""}`);
 }

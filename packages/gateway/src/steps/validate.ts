@@ -1,5 +1,5 @@
-import { canonicalJson, digestOf, jsonDepth } from "@callgate/core";
-import { checkLimits } from "../validate.ts";
+import { digestOf, jsonDepth } from "@callgate/core";
+import { canonicalText, checkLimits } from "../validate.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
 /** Arguments against the ceilings and the tool's JSON Schema; the state of a multi-round request against its seal. */
@@ -13,7 +13,13 @@ export function validate(life: Life): Refusal | undefined {
       `the arguments nest deeper than ${gate.limits.depth} levels`,
       "flatten the arguments",
     );
-  const text = canonicalJson(request.args);
+  const text = canonicalText(request.args);
+  if (text === undefined)
+    return refuse(
+      "invalid-arguments",
+      "the arguments hold a number beyond 1.8e308 or half a surrogate pair, which have no exact form",
+      "correct the arguments and call again",
+    );
   const fault =
     checkLimits(request.args, text, gate.limits, tool.limits.argumentBytes) ?? tool.checkArgs?.(request.args);
   life.argsText = text;

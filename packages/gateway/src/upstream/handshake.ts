@@ -1,4 +1,4 @@
-import { isObject } from "@callgate/core";
+import { isObject, roundedJson } from "@callgate/core";
 import { standardHeaders } from "./http.ts";
 import { ENVELOPE, type Era, LEGACY_VERSIONS, type Message, MODERN_VERSION } from "./message.ts";
 import { type Peer, UpstreamFailure } from "./peer.ts";
@@ -96,7 +96,7 @@ export function envelope(identity: Identity, capabilities: ClientCapabilities): 
 function resultOf(message: Message, method: string): Record<string, unknown> {
   if (message.error) throw new NoCommonVersion(`the server refused \`${method}\`: ${message.error.message}`);
   if (!isObject(message.result)) throw new NoCommonVersion(`the server's answer to \`${method}\` has no result`);
-  return message.result;
+  return roundedJson(message.result) as Record<string, unknown>;
 }
 
 function settled(era: Era, version: string, result: Record<string, unknown>, serverInfo: unknown): Negotiated {

@@ -1,3 +1,4 @@
+import { parseJson, stringifyJson } from "@callgate/core";
 import { createParser } from "eventsource-parser";
 import { type Dispatcher, Pool } from "undici";
 import { ENVELOPE, isMessage, type Message, type RequestId } from "./message.ts";
@@ -108,7 +109,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
   function receive(text: string, related: RequestId | undefined): void {
     let message: unknown;
     try {
-      message = JSON.parse(text);
+      message = parseJson(text);
     } catch {
       return;
     }
@@ -128,7 +129,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
     if (end.status >= 200 && end.status < 300) return receive(end.text, id);
     if (end.status === 404 && session !== undefined) return;
     try {
-      const message: unknown = JSON.parse(end.text);
+      const message: unknown = parseJson(end.text);
       if (!isMessage(message) || typeof message.error?.code !== "number") return;
       streams.delete(id);
       events.onReply(id, { message: { ...message, id } });
@@ -189,7 +190,7 @@ export function openHttpWire(target: HttpTarget, events: WireEvents, connections
       method: "POST",
       path,
       headers: [...fixedHeaders(), ...POST_HEADERS, ...(headers ? Object.entries(headers).flat() : [])],
-      body: JSON.stringify(message),
+      body: stringifyJson(message),
     };
   }
 

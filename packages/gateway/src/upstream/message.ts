@@ -38,6 +38,11 @@ export function isMessage(value: unknown): value is Message {
   return isObject(value) && value["jsonrpc"] === "2.0";
 }
 
+/** The same of an agent: its ids MUST be safe integers or texts. One beyond 2^53 could be neither kept apart nor given back by the SDK. */
+export function isAgentMessage(value: unknown): value is Message {
+  return isMessage(value) && typeof (value.id as unknown) !== "bigint";
+}
+
 /** Keys of the per-request `_meta` envelope of MCP 2026-07-28. */
 export const ENVELOPE = {
   version: "io.modelcontextprotocol/protocolVersion",

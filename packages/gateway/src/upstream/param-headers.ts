@@ -25,7 +25,7 @@ export function headerDeclarations(schema: JsonObject, path: readonly string[] =
   return found;
 }
 
-/** The headers for a call's arguments. An absent, null or non-primitive value has none. */
+/** The headers for a call's arguments. An absent, null or non-primitive value has none, nor has a whole number beyond 2^53. */
 export function paramHeaders(declarations: readonly HeaderDeclaration[], args: unknown): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const { path, header } of declarations) {
@@ -43,9 +43,10 @@ export function checkParamHeaders(
 ): string | undefined {
   for (const { path, header } of declarations) {
     const value = valueAt(args, path);
-    const text = primitiveText(value);
-    if (text === undefined) continue;
     const sent = headers[header];
+    // A whole number beyond 2^53 needs no header; one that is there MUST say the same.
+    const text = typeof value === "bigint" && sent !== undefined ? String(value) : primitiveText(value);
+    if (text === undefined) continue;
     const where = `arguments.${path.join(".")}`;
     if (typeof sent !== "string") return `the body carries ${where} but the ${header} header is absent`;
     const decoded = decodeHeader(sent);
@@ -81,6 +82,8 @@ function primitiveText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return String(value);
   if (typeof value === "number")
-    return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value);
+    return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+      ? undefined
+      : String(value);
   return undefined;
 }

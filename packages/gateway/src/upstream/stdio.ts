@@ -1,4 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
+import { parseJson, stringifyJson } from "@callgate/core";
 import spawn from "cross-spawn";
 import type { Logger } from "pino";
 import { isMessage, type Message } from "./message.ts";
@@ -83,7 +84,7 @@ export async function openStdioWire(target: StdioTarget, events: WireEvents, log
     if (text === "") return;
     let message: unknown;
     try {
-      message = JSON.parse(text);
+      message = parseJson(text);
     } catch {
       log.warn({ line: text.slice(0, 200) }, "the server wrote a line to stdout that is not JSON");
       return;
@@ -94,7 +95,7 @@ export async function openStdioWire(target: StdioTarget, events: WireEvents, log
     } else events.onMessage(message, undefined);
   }
   const write = (message: Message): void => {
-    if (!closed) stdin.write(`${JSON.stringify(message)}\n`);
+    if (!closed) stdin.write(`${stringifyJson(message)}\n`);
   };
 
   return {

@@ -155,7 +155,9 @@ class Checker extends Checking {
     const path = dottedName(e.of) ?? "this value";
     const type = this.settle(of);
     if (names.length > 0 || this.members(of).some((m) => m.kind === "object")) {
-      throw new Defect(`\`${path}\` has no field \`${e.field}\``, e.at, didYouMean(e.field, names, "its fields"));
+      const missing = type.kind === "object" ? type.missing : undefined;
+      const help = missing ? missing(e.field) : didYouMean(e.field, names, "its fields");
+      throw new Defect(`\`${path}\` has no field \`${e.field}\``, e.at, help);
     }
     throw new Defect(`\`${path}\` is ${phrase(type)} and has no fields`, e.at);
   }
@@ -204,7 +206,7 @@ class Checker extends Checking {
         throw new Defect(
           `\`${dottedName(e.of) ?? "this value"}\` has no field \`${e.index.value}\``,
           e.index,
-          didYouMean(e.index.value, names, "its fields"),
+          of.missing ? of.missing(e.index.value) : didYouMean(e.index.value, names, "its fields"),
         );
       }
       default:

@@ -14,12 +14,16 @@ export type Type =
   | { readonly kind: "list" | "optional"; readonly of: Type }
   | { readonly kind: "map"; readonly key: Type; readonly value: Type }
   | { readonly kind: "type"; readonly of: Type }
-  /** A JSON object. `rest` is the type of fields that are not named; absent if there MUST be none. */
+  /**
+   * A JSON object. `rest` is the type of fields that are not named; absent if there MUST be none. `missing` says what to do about
+   * one that is not there.
+   */
   | {
       readonly kind: "object";
       readonly name: string;
       readonly fields: ReadonlyMap<string, Field>;
       readonly rest?: Type;
+      readonly missing?: (field: string) => string;
     }
   /** One of several; an operation is refused only if it suits none of them. */
   | { readonly kind: "union"; readonly of: readonly Type[] }

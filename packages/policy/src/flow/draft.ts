@@ -18,46 +18,62 @@ export interface FlowDraft {
 }
 
 const READS = new Set(
-  "get read list search find check fetch show view query lookup look describe count download browse summarize calculate compute convert compare is has verify ls cat retrieve load scan inspect watch track estimate preview locate select visit open display ask translate detect analyze analyse".split(
+  "get read list search find check fetch show view query lookup look describe count download browse summarize calculate compute convert compare is has verify ls cat retrieve load scan inspect watch track estimate preview locate select visit open display ask translate detect analyze analyse navigate crawl scrape extract parse grep stat diff explain validate forecast geocode discover explore enumerate peek tail whoami recommend suggest".split(
     " ",
   ),
 );
 const DESTROYS = new Set(
-  "delete remove erase clear drop wipe purge trash destroy cancel revoke kick ban uninstall terminate unsubscribe discard empty deactivate disable reset close".split(
+  "delete remove erase clear drop wipe purge trash destroy cancel revoke kick ban uninstall terminate unsubscribe discard empty deactivate disable reset close kill evict expel truncate overwrite prune expunge shred shutdown forget unpublish deprovision rollback".split(
     " ",
   ),
 );
 const REACHES = new Set(
-  "send email mail message forward reply respond post publish upload tweet share invite pay transfer wire refund donate withdraw buy purchase order checkout subscribe book reserve rent submit notify call dial grant push deploy release comment".split(
+  "send email mail message forward reply respond post publish upload tweet share invite pay transfer wire refund donate withdraw buy purchase order checkout subscribe book reserve rent submit notify call dial grant push deploy release comment broadcast announce dm text sms ping contact remit reimburse deposit tip sell trade bid ship deliver dispatch export authorize expose repost retweet".split(
     " ",
   ),
 );
+/** First words that act, whatever else the name says: `mark_as_read`, `run_query`, `save_search`. */
+const ACTS = new Set(
+  "create add update set make edit modify change write append put insert upsert save store move rename copy replace enable toggle start stop restart trigger run execute exec eval invoke schedule assign approve reject merge mark pin follow join leave turn lock unlock import sync install register".split(
+    " ",
+  ),
+);
+/** What is read by more people than the user: writing one reaches out, whatever the verb. */
+const SHOWN = new Set("issue issues gist pull pr discussion thread blog wiki".split(" "));
 const MONEY =
   /\b(money|pay(?:ment|ee)?|bank|iban|transaction|wire|remit|refund|donat|transfer (?:of )?(?:money|funds|amount))/i;
 const OPEN_CONTENT =
   /\b(web|website|webpage|web page|url|html|http|internet|online|browser|page content|file|readme|document|attachment)\b/i;
 const PRIVATE =
-  /\b(e-?mails?|inbox|messages?|files?|drive|calendar|events?|contacts?|account|balance|transactions?|user info|user information|profile|personal|address book|documents?|notes?|medical|health|salary|passport|orders?|history|cart|private|repositor(?:y|ies)|channels?)\b/i;
+  /\b(e-?mails?|inbox|mailbox|messages?|chats?|conversations?|dms?|sms|files?|drive|calendar|events?|contacts?|accounts?|balances?|transactions?|payments?|invoices?|payroll|wallets?|portfolio|customers?|clients?|employees?|patients?|prescriptions?|tickets?|reminders?|photos?|user info|user information|profile|personal|address book|documents?|notes?|medical|health|salary|passport|orders?|history|cart|private|repositor(?:y|ies)|channels?)\b/i;
 const SECRET = /\b(password|passphrase|credentials?|api[ _-]?keys?|secrets?|access[ _-]?tokens?|private[ _-]?keys?)\b/i;
 
-/** Guesses effects, labels and the roles of arguments from a tool's names, formats and descriptions. Pure. */
-export function draftFlow(tool: ToolDefinition): FlowDraft {
+/**
+ * Guesses effects, labels and the roles of arguments from a tool's names, formats and descriptions. `declared` effects, where a
+ * person has said what the tool does, decide whether it reads. Pure.
+ */
+export function draftFlow(tool: ToolDefinition, declared?: readonly ToolEffect[]): FlowDraft {
   const words = nameWords(tool.name);
   const about = `${words.join(" ")} ${tool.description ?? ""}`;
   const verb = words.find((word) => READS.has(word) || DESTROYS.has(word) || REACHES.has(word)) ?? words[0] ?? "";
-  const isRead =
-    READS.has(words[0] ?? "") ||
-    (READS.has(verb) && !/^(?:create|add|update|set|make|edit|modify|change|write|append)$/.test(words[0] ?? ""));
+  const guessed = READS.has(verb) && !ACTS.has(words[0] ?? "") && !actsAfterAll(verb, words);
+  const isRead = declared
+    ? declared.includes("read") && !declared.includes("write") && !declared.includes("destructive")
+    : guessed;
   const properties = isObject(tool.inputSchema?.["properties"]) ? tool.inputSchema["properties"] : {};
   const roles: Record<string, ArgumentRole> = {};
   for (const [name, schema] of Object.entries(properties)) {
-    const role = roleOf(name, isObject(schema) ? schema : {}, isRead, about);
+    const role = roleOf(name, isObject(schema) ? schema : {}, isRead, about, words);
     if (role) Object.defineProperty(roles, name, { value: role, enumerable: true });
   }
   const given = new Set(Object.values(roles));
   const effects: ToolEffect[] = isRead ? ["read"] : ["write"];
   if (DESTROYS.has(verb)) effects.push("destructive");
-  if (given.has("url") || (!isRead && (REACHES.has(verb) || given.has("destination") || given.has("payee"))))
+  if (
+    given.has("url") ||
+    (!isRead &&
+      (REACHES.has(verb) || words.some((w) => SHOWN.has(w)) || given.has("destination") || given.has("payee")))
+  )
     effects.push("external");
   const labels: Label[] = ["untrusted"];
   if (PRIVATE.test(about)) labels.push("private");
@@ -65,6 +81,19 @@ export function draftFlow(tool: ToolDefinition): FlowDraft {
   const isOpen = isRead && (given.has("url") || (given.has("path") && OPEN_CONTENT.test(about)));
   return { effects, labels, result: { untrusted: isOpen ? "all" : "prose" }, arguments: roles };
 }
+
+/** Whether a verb that mostly reads acts here: `open_account`, `check_in`. */
+function actsAfterAll(verb: string, words: readonly string[]): boolean {
+  const next = words[words.indexOf(verb) + 1] ?? "";
+  if (verb === "check") return ["in", "out", "off"].includes(next);
+  return verb === "open" && words.length > 1 && !OPENED.has(next);
+}
+
+const OPENED = new Set(
+  "page url link website site tab browser file document doc email mail message attachment node nodes folder directory image".split(
+    " ",
+  ),
+);
 
 const NAMES: readonly (readonly [ArgumentRole, RegExp])[] = [
   [
@@ -83,19 +112,40 @@ const NAMES: readonly (readonly [ArgumentRole, RegExp])[] = [
   ["amount", /^(?:.* )?(?:amount|price|quantity|qty|total|cost|sum|fee|tip|budget|count|units?|shares|limit)$/],
   [
     "destination",
-    /^(?:.* )?(?:to|cc|bcc|recipients?|e ?mails?|email address|addressees?|participants?|attendees?|invitees?|guests?|channels?|users?|usernames?|user name|members?|collaborators?|assignees?|phone|phone number|contacts?|groups?|receivers?|followers?|friends?|person|people|shipping address|delivery address)$/,
+    /^(?:.* )?(?:to|cc|bcc|recipients?|e ?mails?|email address|addressees?|participants?|attendees?|invitees?|guests?|channels?|users?|usernames?|user name|members?|collaborators?|assignees?|phone|phone number|contacts?|groups?|receivers?|followers?|friends?|person|people|address|handle|audience|chat|(?:chat|channel|user|recipient|member|contact|group|team|conversation) ids?|to number)$/,
   ],
-  ["payee", /^(?:.* )?(?:payee|iban|account|account number|beneficiary|bank account|wallet|wallet address)$/],
+  [
+    "payee",
+    /^(?:.* )?(?:payee|iban|account|account number|account (?:id|no)|beneficiary|bank account|wallet|wallet (?:address|id))$/,
+  ],
   ["path", /^(?:.* )?(?:path|file path|filepath|directory|folder|dir|file ?name|file)$/],
   ["target", /^(?:.* )?(?:ids?|identifier|uuid|key|slug|number)$/],
 ];
 
-function roleOf(name: string, schema: JsonObject, isRead: boolean, about: string): ArgumentRole | undefined {
+/** Both ends of a move or a copy. */
+const END = /^(?:source|src|destination|dest|target|from|to|output|input|old|new)(?: (?:name|location))?$/;
+const FILE_WORDS = new Set(["file", "files", "directory", "dir", "folder", "path", "symlink"]);
+/** Where a destination is a place that somebody goes to, and nothing is sent to it. */
+const TRAVELS = new Set("book reserve rent flight flights trip route travel train hotel car ride taxi".split(" "));
+
+function endOf(plain: string, words: readonly string[]): ArgumentRole | undefined {
+  if (!END.test(plain)) return undefined;
+  if (words.some((word) => FILE_WORDS.has(word)) && !words.some((word) => REACHES.has(word))) return "path";
+  return plain.startsWith("dest") && !words.some((word) => TRAVELS.has(word)) ? "destination" : undefined;
+}
+
+function roleOf(
+  name: string,
+  schema: JsonObject,
+  isRead: boolean,
+  about: string,
+  words: readonly string[],
+): ArgumentRole | undefined {
   const plain = nameWords(name).join(" ");
   const hint = `${typeof schema["description"] === "string" ? schema["description"] : ""}`;
   const formats = formatsOf(schema);
   if (formats.includes("boolean") || isClosed(schema)) return undefined;
-  let role = NAMES.find(([, pattern]) => pattern.test(plain))?.[0];
+  let role = endOf(plain, words) ?? NAMES.find(([, pattern]) => pattern.test(plain))?.[0];
   if (formats.includes("uri") || formats.includes("url")) role = "url";
   if (formats.includes("email")) role = "destination";
   if (formats.includes("date") || formats.includes("date-time")) role = "time";

@@ -1,4 +1,4 @@
-import { isObject } from "@callgate/core";
+import { isObject, parseJson, stringifyJson } from "@callgate/core";
 import { readBlock } from "./block.ts";
 import { readLiteral } from "./literal.ts";
 
@@ -43,7 +43,7 @@ function readText(text: string): unknown {
   const start = text.trimStart()[0];
   if (start === "{" || start === "[") {
     try {
-      return JSON.parse(text) as unknown;
+      return parseJson(text);
     } catch {
       const literal = readLiteral(text);
       if (literal !== undefined) return literal;
@@ -55,11 +55,11 @@ function readText(text: string): unknown {
 function collect(value: unknown, path: string, field: string | undefined, into: Leaf[], depth: number): void {
   if (into.length >= MAX_LEAVES) return;
   if (Array.isArray(value)) {
-    if (depth > MAX_DEPTH) into.push({ text: JSON.stringify(value), path });
+    if (depth > MAX_DEPTH) into.push({ text: stringifyJson(value), path });
     else for (const item of value) collect(item, `${path}[]`, field, into, depth + 1);
   } else if (isObject(value)) {
     if (depth > MAX_DEPTH) {
-      into.push({ text: JSON.stringify(value), path });
+      into.push({ text: stringifyJson(value), path });
       return;
     }
     for (const [key, inner] of Object.entries(value)) {

@@ -1,3 +1,5 @@
+import { exactNumber } from "@callgate/core";
+
 /**
  * Reads a Python literal of dicts, lists, tuples, strings, numbers, `None`, `True` and `False`, as tools written in Python
  * print their results. Undefined for anything else.
@@ -59,7 +61,7 @@ class Reader {
     if (WORDS.has(word)) return WORDS.get(word);
     const number = Number(word);
     if (Number.isNaN(number)) throw MALFORMED;
-    return number;
+    return exactNumber(number, word);
   }
 
   #space(): void {

@@ -2,8 +2,9 @@ import type { FlowFacts, Label } from "@callgate/core";
 import { isGrounded } from "./grounded.ts";
 import { actOf, isCommanding } from "./instruct.ts";
 import { type Leaf, leavesOf } from "./leaves.ts";
+import { SecretValues } from "./secret-values.ts";
 import { normalise, wordsOf } from "./text.ts";
-import { type Mark, ValueIndex } from "./value-index.ts";
+import { type Mark, type Sightings, ValueIndex } from "./value-index.ts";
 import { hostOf, valuesInside } from "./values.ts";
 
 /** Which parts of a result carry its labels, where it is structured. */
@@ -23,6 +24,8 @@ export interface Observed {
   readonly labels: readonly Label[];
   readonly flow?: ResultFlow;
   readonly args?: unknown;
+  /** The id of the call. */
+  readonly call?: string;
 }
 
 const FREE_TEXT =
@@ -39,6 +42,7 @@ export class SessionFlow {
   readonly #index: ValueIndex;
   readonly #marks = new Map<string, Mark>();
   readonly #labels = new Set<Label>();
+  readonly #secrets = new SecretValues();
   #task = "";
   #commands: string[] = [];
   #commandSize = 0;
@@ -93,13 +97,15 @@ export class SessionFlow {
     for (const leaf of leaves) {
       const extra = labelsOf(leaf, flow);
       for (const label of extra) this.#labels.add(label);
+      if ((labels.includes("secret") || extra.includes("secret")) && !leaf.path.endsWith("{}"))
+        this.#secrets.add(leaf.text, [`tool:${tool}`, ...labels, ...extra]);
       const isFree =
         isUntrusted && (extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
       if (isFree) {
         const commanding = isCommanding(leaf.text);
         if (commanding) this.#remember(leaf.text);
         const origins = [`tool:${tool}`, ...labels, ...extra, ...(commanding ? ["instructed"] : [])];
-        this.#index.add(leaf.text, this.#mark(origins, false));
+        this.#index.add(leaf.text, this.#mark(origins, false), false, observed.call);
         continue;
       }
       // An echo of the call's own arguments is not where the value was first seen: it MUST NOT launder it.
@@ -109,7 +115,7 @@ export class SessionFlow {
         const inner = isUntrusted ? this.#mark([`tool:${tool}`, ...labels, ...extra], false) : undefined;
         mark = this.#mark([`tool:${tool}`, ...clean, ...extra, "record"], true, inner);
       }
-      this.#index.add(leaf.text, mark);
+      this.#index.add(leaf.text, mark, false, observed.call);
     }
   }
 
@@ -117,29 +123,43 @@ export class SessionFlow {
   facts(tool: string, args: unknown): FlowFacts {
     const origins: Record<string, readonly string[]> = {};
     const inside: Record<string, readonly string[]> = {};
-    for (const text of numbersOf(args)) define(origins, text, namesOf(this.#index.find(text, true)));
+    const sources: Record<string, string> = {};
+    const look = (text: string, isNumber = false): readonly string[] => {
+      const found = isNumber ? this.#index.find(text, true) : this.#sightings(text);
+      if (found.first) define(sources, text, found.first);
+      return this.#named(text, found);
+    };
+    for (const text of numbersOf(args)) define(origins, text, look(text, true));
     for (const text of stringsOf(args)) {
       if (Object.hasOwn(origins, text)) {
         // The same text as a number and as a string: both are told.
-        define(origins, text, [...new Set([...(origins[text] ?? []), ...this.originsOf(text)])].sort());
+        define(origins, text, [...new Set([...(origins[text] ?? []), ...look(text)])].sort());
         continue;
       }
       const values = text.length < 6 ? [] : valuesInside(text);
       for (const value of values)
-        if (value !== text && !Object.hasOwn(origins, value)) define(origins, value, this.originsOf(value));
+        if (value !== text && !Object.hasOwn(origins, value)) define(origins, value, look(value));
       if (values.length > 0) define(inside, text, values);
-      define(origins, text, this.#composite(text, values, origins));
+      define(origins, text, this.#composite(text, look(text), values, origins));
     }
-    return { origins, inside, action: this.#action(tool) };
+    return { origins, inside, ...(Object.keys(sources).length > 0 && { sources }), action: this.#action(tool) };
   }
 
   /** Where a value was seen: all its origins, sorted; `["model"]` if nowhere. */
   originsOf(value: string): readonly string[] {
-    const marks = this.#index.find(value);
-    if (marks.size > 0) return namesOf(marks);
+    return this.#named(value, this.#sightings(value));
+  }
+
+  #sightings(value: string): Sightings {
+    const found = this.#index.find(value);
     // A URL built on a known host belongs to that host.
-    if (hostOf(normalise(value)) !== undefined) return namesOf(this.#index.findHost(value));
-    return this.#joint(value) ?? namesOf(marks);
+    return found.size === 0 && hostOf(normalise(value)) !== undefined ? this.#index.findHost(value) : found;
+  }
+
+  #named(value: string, found: Sightings): readonly string[] {
+    const names = namesOf(found);
+    if (found.isHost) return names.includes("model") ? names : [...names, "model"].sort();
+    return found.size > 0 ? names : (this.#joint(value) ?? names);
   }
 
   /** The origins of several values in one text (`a@x.org, b@x.org`): together they are as good as the worst. */
@@ -165,11 +185,11 @@ export class SessionFlow {
 
   #composite(
     text: string,
+    own: readonly string[],
     values: readonly string[],
     known: Readonly<Record<string, readonly string[]>>,
   ): readonly string[] {
-    const own = this.originsOf(text);
-    const union = new Set(own);
+    const union = new Set([...own, ...this.#secrets.in(text)]);
     for (const value of values) {
       const origins = known[value] ?? [];
       // A letter that mentions a known address carries out no command, whoever else named the address.
@@ -249,7 +269,7 @@ function namesOf(marks: ReadonlySet<Mark>): readonly string[] {
 }
 
 /** An own property whatever its name: `__proto__` is a value like any other. */
-function define(into: Record<string, readonly string[]>, key: string, value: readonly string[]): void {
+function define<T>(into: Record<string, T>, key: string, value: T): void {
   Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
 }
 

@@ -13,6 +13,16 @@ export interface Mark {
 interface Entry {
   readonly text: string;
   readonly mark: Mark;
+  /** The call whose result it is in; absent for what no call gave. */
+  readonly source: string | undefined;
+}
+
+/** The marks of the places where a value was seen, and the first of them. */
+export class Sightings extends Set<Mark> {
+  /** The call whose result the value was first seen in; null if it was first seen elsewhere, undefined if that is not known. */
+  first: string | null | undefined;
+  /** Not the value itself was seen, but the host of the URL that it is: what follows the host can carry anything away. */
+  isHost = false;
 }
 
 /** Part of the index that is evicted as a whole. A posting is the entry's number times 2^24 plus the place in its text. */
@@ -55,13 +65,13 @@ export class ValueIndex {
   }
 
   /** Indexes a text. `pinned` texts are never evicted; beyond their bound they are left out, which can only cost trust. */
-  add(text: string, mark: Mark, pinned = false): void {
+  add(text: string, mark: Mark, pinned = false, source?: string): void {
     for (let at = 0; at < text.length; at += CHUNK) {
-      this.#addChunk(text.slice(at === 0 ? 0 : at - 4096, at + CHUNK), mark, pinned);
+      this.#addChunk(text.slice(at === 0 ? 0 : at - 4096, at + CHUNK), mark, pinned, source);
     }
   }
 
-  #addChunk(text: string, mark: Mark, pinned: boolean): void {
+  #addChunk(text: string, mark: Mark, pinned: boolean, source: string | undefined): void {
     const normal = normalise(text);
     if (normal === "") return;
     let segment = pinned ? this.#pinned : (this.#segments.at(-1) as Segment);
@@ -71,15 +81,15 @@ export class ValueIndex {
       this.#segments.push(segment);
     }
     const before = segment.cost;
-    this.#insert(segment, normal, mark);
-    for (const decoded of decodings(text)) this.#insert(segment, normalise(decoded), mark.embedded ?? mark);
+    this.#insert(segment, normal, mark, source);
+    for (const decoded of decodings(text)) this.#insert(segment, normalise(decoded), mark.embedded ?? mark, source);
     if (!pinned) this.#cost += segment.cost - before;
     while (this.#cost > this.#maxCost && this.#segments.length > 1) this.#evict();
   }
 
-  #insert(segment: Segment, normal: string, mark: Mark): void {
+  #insert(segment: Segment, normal: string, mark: Mark, source: string | undefined): void {
     const base = segment.entries.length * PLACE;
-    segment.entries.push({ text: normal, mark });
+    segment.entries.push({ text: normal, mark, source });
     segment.marks.add(mark);
     let cost = 64 + normal.length * 2;
     eachWord(normal, (start, end) => {
@@ -119,8 +129,8 @@ export class ValueIndex {
   }
 
   /** The marks of all places where the value was seen. Empty: nowhere. */
-  find(value: string, isNumber = false): Set<Mark> {
-    const marks = new Set<Mark>();
+  find(value: string, isNumber = false): Sightings {
+    const marks = new Sightings();
     const whole = normalise(value);
     if (isNumber) {
       this.#findNumber(whole, marks);
@@ -140,10 +150,11 @@ export class ValueIndex {
   }
 
   /** The marks of the host of a URL, wherever it was seen. */
-  findHost(value: string): Set<Mark> {
-    const marks = new Set<Mark>();
+  findHost(value: string): Sightings {
+    const marks = new Sightings();
     const host = hostOf(normalise(value));
     if (host === undefined) return marks;
+    marks.isHost = true;
     this.#findText(host, marks, true);
     if (host.startsWith("www.")) this.#findText(host.slice(4), marks, true);
     return marks;
@@ -163,7 +174,7 @@ export class ValueIndex {
     for (const [mark, filter] of this.#evicted) if (filter.has(key)) into.add(mark);
   }
 
-  #findText(needle: string, into: Set<Mark>, isUrl: boolean, taintOnly = false): void {
+  #findText(needle: string, into: Sightings, isUrl: boolean, taintOnly = false): void {
     if (needle === "") return;
     const words: number[] = [];
     eachWord(needle, (start, end) => words.push(start, end));
@@ -181,7 +192,7 @@ export class ValueIndex {
     segment: Segment,
     needle: string,
     words: readonly number[],
-    into: Set<Mark>,
+    into: Sightings,
     isUrl: boolean,
     taintOnly: boolean,
   ): void {
@@ -198,7 +209,7 @@ export class ValueIndex {
     let verified = 0;
     for (const posting of rarest as readonly number[]) {
       const number = Math.floor(posting / PLACE);
-      const { text, mark } = segment.entries[number] as Entry;
+      const { text, mark, source } = segment.entries[number] as Entry;
       if (into.has(mark) && (!mark.embedded || into.has(mark.embedded))) continue;
       const start = posting - number * PLACE - shift;
       if (++verified > MAX_VERIFIED) {
@@ -212,6 +223,7 @@ export class ValueIndex {
       if (isWordUnit(text.charCodeAt(end)) && isWordUnit(needle.charCodeAt(needle.length - 1))) continue;
       // A small number in passing (`2.`, `in 5 minutes`) is no identifier; one that is named as such is.
       if (isShortNumber(needle) && text.length > needle.length && !isNamed(text, start)) continue;
+      if (into.first === undefined) into.first = source ?? null;
       const strict = !taintOnly && isDelimited(text, start, end, isUrl);
       if (mark.embedded) {
         const isWhole = strict && trimEdges(text).length <= needle.length + (isUrl ? 12 : 0);

@@ -1,3 +1,4 @@
+import { exactNumber } from "@callgate/core";
 import { normalise } from "./text.ts";
 
 const MONTHS = new Map(
@@ -68,8 +69,9 @@ export function keysOf(text: string): Set<string> {
     for (const [, month = "", day, to, year] of text.matchAll(MONTH_FIRST)) dates(keys, year, month, [day, to]);
   }
   for (const [number] of text.matchAll(NUMBER)) {
-    const value = Number(number.replaceAll(",", ""));
-    if (Number.isFinite(value)) keys.add(`n:${value}`);
+    const digits = number.replaceAll(",", "");
+    const value = exactNumber(Number(digits), digits.replace(/^\+/, ""));
+    if (typeof value === "bigint" || Number.isFinite(value)) keys.add(`n:${value}`);
   }
   for (const piece of accountsIn(text)) {
     const account = accountOf(piece);

@@ -1,40 +1,34 @@
-import {
-  type BudgetFacts,
-  type CallFacts,
-  type Diagnostic,
-  LABELS,
-  type LoopFacts,
-  type SessionFacts,
-  type Span,
-  type ToolFacts,
-  type Verdict,
-} from "@callgate/core";
+import type { CallFacts, Diagnostic, ResultFacts, Span } from "@callgate/core";
 import { isMap, type Node } from "yaml";
 import type { PolicySource } from "../port.ts";
+import type { PolicySettings } from "../settings.ts";
 import { SourceFile } from "../source.ts";
-import { closest } from "../suggest.ts";
+import { CALL_FIELDS, type CasePlace, readFacts } from "./case-call.ts";
+import { type CaseTool, readTools } from "./case-tools.ts";
+import { type Expectation, readExpect, readResult } from "./expect.ts";
 
 /** The names of files of test cases, beside the policies they try. */
 export const CASE_FILE = /\.test\.ya?ml$/;
 
-/** One call, and what the policies must say of it. What is not given is not looked at. */
+/** One call, and what the policies must say of it, of what it returned, or of its tool. */
 export interface PolicyCase {
   readonly name: string;
   readonly span: Span;
   readonly call: CallFacts;
-  readonly verdict: Verdict;
-  /** Ids of the rules that made the verdict, in any order, and no others. */
-  readonly rules?: readonly string[];
-  /** Their reasons, in any order, and no others. */
-  readonly reasons?: readonly string[];
-  /** Each of the obligations, in their order, with `rule` left out if it does not matter. */
-  readonly obligations?: readonly Readonly<Record<string, unknown>>[];
+  /** What the call returned, for an expectation of phase `result`. */
+  readonly result?: ResultFacts;
+  readonly expect: Expectation;
 }
 
-/** What a case takes for granted of an agent that the configuration knows. */
-export interface KnownAgent {
-  readonly roles: readonly string[];
-  readonly scopes: readonly string[];
+/** What a file of cases says before its cases. */
+export interface CaseHead {
+  /** The policies that the cases try, in place of a configuration's: files relative to this one, or `pack:NAME`. */
+  readonly against?: readonly { readonly name: string; readonly span: Span }[];
+  /** Tools of its own; with those of the place, where it completes them. */
+  readonly tools: readonly CaseTool[];
+  /** What those policies read as `settings`; empty without `against`. */
+  readonly settings: PolicySettings;
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
@@ -48,39 +42,74 @@ export function isCaseFile(source: PolicySource): boolean {
 }
 
 /**
- * Reads one given call, written as a case is (`principal`, `tool`, `args`, `session` ...) with neither name nor expectation.
+ * Reads one given call, written as a case is (`principal`, `history`, `tool`, `args`, `session` ...) with neither name nor expectation.
  */
 export function readCall(
   source: PolicySource,
-  tools: readonly ToolFacts[],
-  agents: Readonly<Record<string, KnownAgent>>,
+  place: CasePlace,
 ): { readonly call: CallFacts | undefined; readonly diagnostics: readonly Diagnostic[] } {
   const file = new SourceFile(source);
   if (file.diagnostics.length > 0) return { call: undefined, diagnostics: file.diagnostics };
   const fields = file.fields(file.root, CALL_FIELDS, "a call");
-  const call = fields && readFacts(file, file.root, fields, tools, agents);
+  const call = fields && readFacts(file, file.root, fields, place, undefined);
   return { call: file.diagnostics.length > 0 ? undefined : call, diagnostics: file.diagnostics };
 }
 
-const CALL_FIELDS = ["principal", "tool", "args", "session", "loop", "budget", "flow", "time"];
+const HEAD = ["against", "settings", "tools", "cases"];
 
-/** Noon of a Monday, for cases that name no time. */
-const NOON = Date.UTC(2026, 0, 5, 12);
+/** Reads what a file of cases says before its cases. `tools` are those that a configuration declares. */
+export function readCaseHead(source: PolicySource, tools: readonly CaseTool[] = []): CaseHead {
+  const file = new SourceFile(source);
+  return { ...headOf(file, tools), diagnostics: file.diagnostics };
+}
 
-/** Reads a file of cases. Every finding is reported; a case with one is left out. */
+function headOf(file: SourceFile, known: readonly CaseTool[]): Omit<CaseHead, "diagnostics"> {
+  const top = file.diagnostics.length > 0 ? undefined : file.fields(file.root, HEAD, "a file of cases");
+  const stated = top?.get("against");
+  const against = stated && file.items(stated.value, "`against`");
+  const tools = top?.has("tools") ? readTools(file, top.get("tools")?.value, known) : known;
+  const settings = top?.get("settings");
+  if (settings && !stated)
+    file.report("`settings` needs `against`", settings.key, "without `against` the configuration's own settings hold");
+  return {
+    ...(against && {
+      against: against.map((item) => ({ name: file.text(item, "each of `against`") ?? "", span: file.spanOf(item) })),
+    }),
+    tools,
+    settings: settings && stated ? readSettings(file, settings.value) : {},
+  };
+}
+
+function readSettings(file: SourceFile, node: Node | null): PolicySettings {
+  if (!isMap(node)) return file.report("`settings` must be a mapping", node) ?? {};
+  for (const { value } of node.items) {
+    const plain = file.plain(value as Node | null);
+    const isSetting = Array.isArray(plain)
+      ? plain.every((one) => typeof one === "string")
+      : ["string", "number", "boolean"].includes(typeof plain);
+    if (!isSetting)
+      file.report("a setting is a text, a number, `true`, `false` or a list of texts", value as Node | null);
+  }
+  return file.plain(node) as PolicySettings;
+}
+
+/**
+ * Reads a file of cases. Every finding is reported; a case with one is left out. A file with tools of its own needs no principal: its
+ * calls are those of an agent `test`.
+ */
 export function readCases(
   source: PolicySource,
-  tools: readonly ToolFacts[],
-  agents: Readonly<Record<string, KnownAgent>>,
+  place: CasePlace,
 ): { readonly cases: readonly PolicyCase[]; readonly diagnostics: readonly Diagnostic[] } {
   const file = new SourceFile(source);
-  if (file.diagnostics.length > 0) return { cases: [], diagnostics: file.diagnostics };
-  const top = file.fields(file.root, ["cases"], "a file of cases");
-  if (top && !top.has("cases")) file.report("the file has no `cases`", file.root, "start it with `cases:` and a list");
-  const list = top?.get("cases");
-  const cases = (list ? (file.items(list.value, "`cases`") ?? []) : []).flatMap((item) => {
+  const { tools } = headOf(file, place.tools);
+  if (!isMap(file.root)) return { cases: [], diagnostics: file.diagnostics };
+  if (!file.root.has("cases")) file.report("the file has no `cases`", file.root, "start it with `cases:` and a list");
+  const list = file.root.has("cases") ? file.items(file.root.get("cases", true) as Node, "`cases`") : undefined;
+  const principal = file.root.has("tools") ? { agent: "test", roles: [], scopes: [] } : undefined;
+  const cases = (list ?? []).flatMap((item) => {
     const before = file.diagnostics.length;
-    const one = readCase(file, item, tools, agents);
+    const one = readCase(file, item, { ...place, tools }, principal);
     return one && file.diagnostics.length === before ? [one] : [];
   });
   return { cases, diagnostics: file.diagnostics };
@@ -89,166 +118,33 @@ export function readCases(
 function readCase(
   file: SourceFile,
   node: Node,
-  tools: readonly ToolFacts[],
-  agents: Readonly<Record<string, KnownAgent>>,
+  place: CasePlace,
+  principal: CallFacts["principal"] | undefined,
 ): PolicyCase | undefined {
-  const fields = file.fields(node, ["name", ...CALL_FIELDS, "expect"], "a case");
+  const fields = file.fields(node, ["name", ...CALL_FIELDS, "result", "expect"], "a case");
   if (!fields) return undefined;
   const name = fields.get("name");
   const expected = fields.get("expect");
   if (!name) file.report("the case has no `name`", node);
   if (!expected) file.report("the case has no `expect`", node, "add `expect: { verdict: deny }`");
-  const call = readFacts(file, node, fields, tools, agents);
+  const call = readFacts(file, node, fields, place, principal);
   const expect = expected && readExpect(file, expected.value);
-  if (!name || !call || !expect) return undefined;
-  return { name: file.text(name.value, "`name`") ?? "", span: file.spanOf(node), call, ...expect };
-}
-
-function readFacts(
-  file: SourceFile,
-  node: Node | null,
-  fields: ReadonlyMap<string, { readonly value: Node | null }>,
-  tools: readonly ToolFacts[],
-  agents: Readonly<Record<string, KnownAgent>>,
-): CallFacts | undefined {
-  const value = (name: string): Node | null | undefined => fields.get(name)?.value;
-  const tool = fields.has("tool")
-    ? readTool(file, value("tool"), tools)
-    : file.report("the call has no `tool`", node, "name it as `callgate ledger` does: `server__tool`");
-  const principal = fields.has("principal")
-    ? readPrincipal(file, value("principal"), agents)
-    : file.report("the call has no `principal`", node, "name an agent of the configuration");
-  const time = fields.has("time") ? Date.parse(file.text(value("time"), "`time`") ?? "") : NOON;
-  if (Number.isNaN(time))
-    return file.report("`time` is no point in time", value("time"), "write for example 2026-03-01T12:00:00Z");
-  if (!tool || !principal) return undefined;
-  const flow = fields.has("flow") ? record(file, value("flow"), ["origins", "inside", "action"], "`flow`") : undefined;
-  return {
-    principal,
-    tool,
-    args: fields.has("args") ? file.plain(value("args")) : {},
-    session: readSession(file, value("session"), time),
-    loop: {
-      ...{ repeats: 1, period: 0, sameResult: false },
-      ...typed<LoopFacts>(file, value("loop"), { repeats: "number", period: "number", sameResult: "boolean" }, "loop"),
-    },
-    budget: {
-      ...{ callsLeft: -1, costLeft: -1 },
-      ...typed<BudgetFacts>(file, value("budget"), { callsLeft: "number", costLeft: "number" }, "budget"),
-    },
-    ...(flow && { flow: { origins: {}, inside: {}, action: "model", ...flow } as NonNullable<CallFacts["flow"]> }),
-    time,
-  };
-}
-
-function readTool(file: SourceFile, node: Node | null | undefined, tools: readonly ToolFacts[]): ToolFacts | undefined {
-  const qualified = file.text(node, "`tool`");
-  if (qualified === undefined) return undefined;
-  const tool = tools.find((t) => t.qualified === qualified);
-  if (tool) return tool;
-  const near = closest(
-    qualified,
-    tools.map((t) => t.qualified),
-  );
-  const help = near === undefined ? "a case calls a tool that a manifest declares" : `did you mean \`${near}\`?`;
-  return file.report(`\`${qualified}\` is no tool's name`, node, help);
-}
-
-function readPrincipal(
-  file: SourceFile,
-  node: Node | null | undefined,
-  agents: Readonly<Record<string, KnownAgent>>,
-): CallFacts["principal"] | undefined {
-  if (!isMap(node)) {
-    const agent = file.text(node, "`principal`");
-    if (agent === undefined) return undefined;
-    const known = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
-    if (known) return { agent, roles: known.roles, scopes: known.scopes };
-    return file.report(
-      `there is no agent \`${agent}\``,
-      node,
-      "name one of the configuration, or write out `{agent, roles, scopes}`",
+  const given = fields.get("result");
+  const result = given && readResult(file, given.value);
+  if (given && expect && expect.phase !== "result")
+    file.report(
+      `a \`result\` is not looked at for \`${expect.phase === "call" ? "verdict" : "listed"}\``,
+      given.key,
+      "write `expect: { result: pass }`; what earlier calls returned belongs in `history`",
     );
-  }
-  const fields = file.fields(node, ["agent", "roles", "scopes", "user"], "`principal`");
-  const agent = file.text(fields?.get("agent")?.value, "`agent`");
-  if (!fields || agent === undefined) return undefined;
-  const known = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
-  const list = (name: "roles" | "scopes"): readonly string[] =>
-    fields.has(name) ? (file.texts(fields.get(name)?.value, `\`${name}\``) ?? []) : (known?.[name] ?? []);
-  const user = fields.has("user") ? file.text(fields.get("user")?.value, "`user`") : undefined;
-  return { agent, roles: list("roles"), scopes: list("scopes"), ...(user !== undefined && { user }) };
-}
-
-function readSession(file: SourceFile, node: Node | null | undefined, time: number): SessionFacts {
-  const empty: SessionFacts = { id: "ses_test", labels: [], calls: 0, cost: 0, started: time };
-  if (!node) return empty;
-  const fields = file.fields(node, ["id", "labels", "calls", "cost", "started"], "`session`");
-  if (!fields) return empty;
-  const labels = fields.has("labels") ? (file.texts(fields.get("labels")?.value, "`labels`") ?? []) : [];
-  for (const label of labels)
-    if (!LABELS.includes(label as never))
-      file.report(`\`${label}\` is no label`, fields.get("labels")?.value, `labels are: ${LABELS.join(", ")}`);
-  const numberOf = (name: string, otherwise: number): number => {
-    const value = file.scalar(fields.get(name)?.value);
-    if (!fields.has(name) || typeof value === "number") return (value as number | undefined) ?? otherwise;
-    file.report(`\`${name}\` must be a number`, fields.get(name)?.value);
-    return otherwise;
-  };
-  const started = fields.has("started") ? Date.parse(file.text(fields.get("started")?.value, "`started`") ?? "") : time;
-  if (Number.isNaN(started)) file.report("`started` is no point in time", fields.get("started")?.value);
-  const id = fields.has("id") ? (file.text(fields.get("id")?.value, "`id`") ?? empty.id) : empty.id;
+  if (!given && expect?.phase === "result")
+    file.report("the case has no `result`", node, "add `result:`, the text that the tool returned");
+  if (!name || !call || !expect) return undefined;
   return {
-    id,
-    labels: labels as SessionFacts["labels"],
-    calls: numberOf("calls", 0),
-    cost: numberOf("cost", 0),
-    started,
+    name: file.text(name.value, "`name`") ?? "",
+    span: file.spanOf(node),
+    call,
+    ...(result && { result }),
+    expect,
   };
-}
-
-function readExpect(
-  file: SourceFile,
-  node: Node | null | undefined,
-): Pick<PolicyCase, "verdict" | "rules" | "reasons" | "obligations"> | undefined {
-  const fields = file.fields(node, ["verdict", "rules", "reasons", "obligations"], "`expect`");
-  if (!fields) return undefined;
-  const verdict = file.text(fields.get("verdict")?.value, "`verdict`");
-  if (verdict !== "allow" && verdict !== "deny" && verdict !== "hold")
-    return file.report("`verdict` must be `allow`, `deny` or `hold`", fields.get("verdict")?.value ?? node);
-  const texts = (name: string): string[] | undefined =>
-    fields.has(name) ? file.texts(fields.get(name)?.value, `\`${name}\``) : undefined;
-  const rules = texts("rules");
-  const reasons = texts("reasons");
-  const listed = fields.has("obligations") ? file.items(fields.get("obligations")?.value, "`obligations`") : undefined;
-  const obligations = listed?.flatMap((item) =>
-    isMap(item)
-      ? [file.plain(item) as Record<string, unknown>]
-      : (file.report("an obligation is a mapping", item) ?? []),
-  );
-  return { verdict, ...(rules && { rules }), ...(reasons && { reasons }), ...(obligations && { obligations }) };
-}
-
-function record(
-  file: SourceFile,
-  node: Node | null | undefined,
-  known: readonly string[],
-  what: string,
-): Record<string, unknown> | undefined {
-  return file.fields(node, known, what) && (file.plain(node) as Record<string, unknown>);
-}
-
-function typed<T extends object>(
-  file: SourceFile,
-  node: Node | null | undefined,
-  types: { readonly [K in keyof T]: string },
-  name: string,
-): Partial<T> {
-  if (!node) return {};
-  const read = record(file, node, Object.keys(types), `\`${name}\``) ?? {};
-  for (const [field, value] of Object.entries(read)) {
-    const type = (types as Record<string, string>)[field];
-    if (type !== undefined && typeof value !== type) file.report(`\`${field}\` must be a ${type}`, node);
-  }
-  return read as Partial<T>;
 }

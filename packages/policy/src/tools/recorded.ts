@@ -1,4 +1,4 @@
-import { type CallFacts, isObject, type LedgerRecord, type ToolFacts } from "@callgate/core";
+import { type CallFacts, isObject, type LedgerRecord, parseJson, type ToolFacts } from "@callgate/core";
 
 /** A recorded call as the policies saw it, or why it cannot be decided again. */
 export type Recorded = { readonly call: CallFacts } | { readonly unreplayable: string };
@@ -32,7 +32,7 @@ export function recordedCall(
     name,
     digest,
     ...(schema && { inputSchema: schema }),
-    ...(roles && { arguments: roles }),
+    ...(roles && !kept.tool.arguments && { arguments: roles }),
   };
   return { call: { ...kept, tool, args: args.value } };
 }
@@ -41,22 +41,26 @@ type KeptFacts = Omit<CallFacts, "args" | "tool"> & { readonly tool: Omit<ToolFa
 
 function isFacts(value: unknown): value is KeptFacts {
   if (!isObject(value)) return false;
-  const { principal, tool, session, loop, budget, time } = value;
+  const { principal, tool, session, loop, budget, flow, time } = value;
   return (
     isObject(principal) &&
+    typeof principal["agent"] === "string" &&
     Array.isArray(principal["roles"]) &&
+    Array.isArray(principal["scopes"]) &&
     isObject(tool) &&
     typeof tool["qualified"] === "string" &&
     isObject(session) &&
+    Array.isArray(session["labels"]) &&
     isObject(loop) &&
     isObject(budget) &&
+    (flow === undefined || (isObject(flow) && isObject(flow["origins"]) && isObject(flow["inside"]))) &&
     typeof time === "number"
   );
 }
 
 function parsed(text: string): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) };
+    return { value: parseJson(text) };
   } catch {
     return undefined;
   }

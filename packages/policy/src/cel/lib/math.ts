@@ -28,9 +28,14 @@ function extreme(sign: 1 | -1): (frame: Frame, ...args: Value[]) => Value {
   };
 }
 
+/** The int as a BigInt; throws OVERFLOW for a JSON integer beyond 64 bits, whose bits no operation here means. */
+function word(value: number | bigint): bigint {
+  return BigInt(typeof value === "bigint" ? checkedInt(value) : value);
+}
+
 function bits(op: (a: bigint, b: bigint) => bigint): (frame: Frame, a: Value, b: Value) => Value {
   return (_, a, b) => {
-    if (isInt(a) && isInt(b)) return toInt(BigInt.asIntN(64, op(BigInt(a), BigInt(b))));
+    if (isInt(a) && isInt(b)) return toInt(BigInt.asIntN(64, op(word(a), word(b))));
     if (a instanceof Uint && b instanceof Uint) return new Uint(BigInt.asUintN(64, op(a.value, b.value)));
     throw NO_OVERLOAD;
   };
@@ -42,7 +47,7 @@ function shift(op: (a: bigint, by: bigint) => bigint): (frame: Frame, a: Value, 
     if (by < 0) throw invalid("a shift by a negative number");
     // The bits of an int are shifted as if they were unsigned; what leaves the 64 bits is gone.
     const distance = by > 63 ? 64n : BigInt(by);
-    if (isInt(a)) return toInt(BigInt.asIntN(64, op(BigInt.asUintN(64, BigInt(a)), distance)));
+    if (isInt(a)) return toInt(BigInt.asIntN(64, op(BigInt.asUintN(64, word(a)), distance)));
     if (a instanceof Uint) return new Uint(BigInt.asUintN(64, op(a.value, distance)));
     throw NO_OVERLOAD;
   };
@@ -105,7 +110,7 @@ export function addMath(lib: LibraryBuilder): void {
     bits((a, b) => a ^ b),
   );
   lib.add("math.bitNot", { global: ["int -> int", "uint -> uint"] }, (_, value) => {
-    if (isInt(value)) return toInt(BigInt.asIntN(64, ~BigInt(value)));
+    if (isInt(value)) return toInt(BigInt.asIntN(64, ~word(value)));
     if (value instanceof Uint) return new Uint(BigInt.asUintN(64, ~value.value));
     throw NO_OVERLOAD;
   });

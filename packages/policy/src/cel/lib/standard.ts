@@ -87,7 +87,8 @@ function size(frame: Frame, value: Value): Value {
 }
 
 function toIntValue(_: Frame, value: Value): Value {
-  if (isInt(value)) return value;
+  // A JSON integer may be beyond 64 bits.
+  if (isInt(value)) return typeof value === "bigint" ? checkedInt(value) : value;
   const double = doubleOf(value);
   if (double !== undefined) {
     // The bounds themselves are out: as doubles they stand for values beyond them too.

@@ -1,0 +1,92 @@
+import { digestOfJson, isObject, type JsonObject, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import { draftFlow } from "@callgate/policy";
+import type { Definition } from "./config/definition.ts";
+import type { AccessManifest, Config, ToolManifest } from "./config/types.ts";
+import { pinnedDefinitions } from "./pins.ts";
+
+/** What can be called beside tools, and which part of a manifest opens it. */
+export const OPERATIONS = [
+  { kind: "resources", operation: "resources/read" },
+  { kind: "resources", operation: "resources/subscribe" },
+  { kind: "prompts", operation: "prompts/get" },
+] as const;
+
+/**
+ * What the manifests of a configuration declare, without asking any server. Policies are typed against the definitions that were kept
+ * when they were accepted, or when a broker last ran; without one, a tool's arguments are not checked.
+ */
+export function toolFactsOf(config: Config): ToolFacts[] {
+  return Object.values(config.servers).flatMap((server) => {
+    const kept = pinnedDefinitions(config.data, server.name);
+    const tools = Object.values(server.manifest.tools).map((tool) =>
+      declaredFacts(server.name, qualifiedOf(config.naming, server.name, tool), tool, kept(tool.name, tool.digest)),
+    );
+    const plain = OPERATIONS.flatMap(({ kind, operation }) => {
+      const access = server.manifest[kind];
+      return access ? [plainFacts(server.name, operation, access)] : [];
+    });
+    const completing = server.manifest.prompts ?? server.manifest.resources;
+    return [...tools, ...plain, ...(completing ? [plainFacts(server.name, "completion/complete", completing)] : [])];
+  });
+}
+
+function qualifiedOf(naming: Naming, server: string, tool: ToolManifest): string {
+  return qualifiedName(naming, server, tool.name);
+}
+
+/** What policies see of a tool: as its manifest declares it, with the schemas of its definition where that is known. */
+export function declaredFacts(
+  server: string,
+  qualified: string,
+  tool: ToolManifest,
+  definition: Definition | undefined,
+): ToolFacts {
+  const { name, scopes, effects, labels, digest } = tool;
+  const inputSchema = schemaIn(definition, "inputSchema");
+  const outputSchema = schemaIn(definition, "outputSchema");
+  const roles = tool.arguments ?? (definition && guessedRoles(tool, definition, inputSchema));
+  return {
+    server,
+    name,
+    qualified,
+    operation: "tools/call",
+    scopes,
+    effects,
+    labels,
+    digest,
+    ...(inputSchema && { inputSchema }),
+    ...(outputSchema && { outputSchema }),
+    ...(roles && { arguments: roles }),
+  };
+}
+
+function schemaIn(definition: Definition | undefined, key: string): JsonObject | undefined {
+  const schema = definition?.[key];
+  return isObject(schema) ? (schema as JsonObject) : undefined;
+}
+
+/** Roles for a manifest that names none: a rule over roles MUST NOT pass a tool by because nobody wrote them down. */
+function guessedRoles(
+  { name, effects }: ToolManifest,
+  definition: Definition,
+  inputSchema: JsonObject | undefined,
+): NonNullable<ToolFacts["arguments"]> {
+  const description = definition["description"];
+  const shown = { name, ...(typeof description === "string" && { description }), ...(inputSchema && { inputSchema }) };
+  return draftFlow(shown, effects).arguments;
+}
+
+/** What policies see of an operation that is no tool. */
+export function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
+  const { scopes, effects, labels } = access;
+  return {
+    server,
+    name: operation,
+    qualified: `${server}/${operation}`,
+    operation,
+    scopes,
+    effects,
+    labels,
+    digest: digestOfJson({ operation, scopes, effects, labels }),
+  };
+}
