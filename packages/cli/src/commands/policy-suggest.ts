@@ -28,7 +28,9 @@ interface Options {
 /** `callgate policy suggest`: the permits that allow what agents did, and little more. */
 export function suggestCommand(): Command {
   return withConfig(new Command("suggest"))
-    .description("draft permits from the calls of a ledger: per agent and tool, with the bounds that its arguments kept to")
+    .description(
+      "draft permits from the calls of a ledger: per agent and tool, with the bounds that its arguments kept to",
+    )
     .option("--from <folder>", "the data folder whose ledger is read (default: the configuration's)")
     .option("--agent <name>", "only this agent's calls; `*` and `?` stand for any characters")
     .option("--tool <name>", "only calls of this tool, as in `mail__*`")
@@ -70,7 +72,8 @@ async function give(report: SuggestReport, { out, json }: Options): Promise<void
   if (out !== undefined) await writeNew(out, text);
   if (json) console.log(JSON.stringify({ ...plain, ...(out === undefined ? { text } : { file: out }) }));
   else if (out === undefined) process.stdout.write(text);
-  else console.log(`${out}: ${report.suggestions.length} policies, which allow all ${report.calls} calls they come from`);
+  else
+    console.log(`${out}: ${report.suggestions.length} policies, which allow all ${report.calls} calls they come from`);
   if (!json && report.passedOver.length > 0) console.error(`not learned from${reasons(report)}`);
 }
 
@@ -83,6 +86,9 @@ async function writeNew(file: string, text: string): Promise<void> {
     await writeFile(file, text, { flag: "wx" });
   } catch (error) {
     const exists = error instanceof Error && "code" in error && error.code === "EEXIST";
-    throw new CallgateError("BAD_ARGUMENT", `\`${file}\` cannot be written: ${exists ? "it is there already" : messageOf(error)}`);
+    throw new CallgateError(
+      "BAD_ARGUMENT",
+      `\`${file}\` cannot be written: ${exists ? "it is there already" : messageOf(error)}`,
+    );
   }
 }
