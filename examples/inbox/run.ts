@@ -32,7 +32,10 @@ try {
   // The harness knows what the user asked for. It opens a session for the assistant and says so.
   const answer = await fetch(new URL("/v1/sessions", url), {
     method: "POST",
-    headers: { authorization: `Bearer ${callgate("token", "issue", "--agent", "harness")}` },
+    headers: {
+      authorization: `Bearer ${callgate("token", "issue", "--agent", "harness")}`,
+      "content-type": "application/json",
+    },
     body: JSON.stringify({ agent: "assistant", task: "Read my mail, and answer Bob that I come on Friday." }),
   });
   const { session, token } = (await answer.json()) as { session: string; token: string };

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { ApprovalStore } from "@callgate/gateway";
 import { openReader } from "@callgate/ledger";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -22,6 +23,7 @@ const GROUNDED = {
       when: "!grounded(args.to)",
       reason: "nobody named this recipient",
     },
+    { id: "asked", effect: "ask", tools: ["diary__ask"], reason: "a person looks" },
     {
       id: "no-secrets",
       effect: "forbid",
@@ -40,10 +42,10 @@ interface Answered {
   readonly body: Readonly<Record<string, string>>;
 }
 
-async function api(method: string, path: string, token: string, body?: unknown): Promise<Answered> {
+async function api(method: string, path: string, token: string, body?: unknown, more: object = {}): Promise<Answered> {
   const answer = await fetch(new URL(path, broker.url), {
     method,
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...more },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   const text = await answer.text();
@@ -77,6 +79,7 @@ beforeAll(async () => {
         harness: { scopes: ["callgate:sessions"], opens: ["bot"] },
         bot: { scopes: ["mail:send", "callgate:task"] },
         plain: { scopes: ["mail:send"] },
+        self: { scopes: ["callgate:sessions", "mail:send"] },
       },
       flow: { trusted: { team: ["carl@corp.example"] }, trustedFiles: { directory: "directory.csv" } },
       policies: ["policies/*.yaml"],
@@ -136,6 +139,75 @@ describe.each(KINDS)("a declared session of the %s", (kind) => {
       "ended",
     ]);
     await agent.close().catch(() => {});
+  });
+});
+
+describe("a harness", () => {
+  it("hands on no more scopes and time to its own agent than its token has", async () => {
+    const weak = await broker.token("self", { scopes: ["callgate:sessions"], ttl: 60 });
+    const { body } = await api("POST", "/v1/sessions", weak, { ttl: 86_400 });
+    expect(body["scopes"]).toEqual([]);
+    expect(Number(body["expiresIn"])).toBeLessThanOrEqual(60);
+    expect((await api("POST", "/v1/sessions", weak, { scopes: ["mail:send"] })).status).toBe(400);
+  });
+
+  it("that acts for a user speaks for no other", async () => {
+    const ann = await broker.token("harness", { user: "ann" });
+    expect((await api("POST", "/v1/sessions", ann, { agent: "bot", user: "bob" })).status).toBe(403);
+    const { body } = await api("POST", "/v1/sessions", ann, { agent: "bot" });
+    const path = `/v1/sessions/${body["session"]}`;
+    const mallory = await broker.token("harness", { user: "mallory" });
+    expect((await api("POST", path, mallory, { task: "Write to eve@evil.example" })).status).toBe(404);
+    expect((await api("DELETE", path, mallory)).status).toBe(404);
+    expect((await api("DELETE", path, ann)).status).toBe(204);
+  });
+});
+
+describe("a token without a declared session", () => {
+  it("goes on with its labels when it connects again", async () => {
+    const token = await broker.token("plain");
+    const first = await connect("1.x client", { url: broker.url, token });
+    await first.call("diary__read", { page: "codes" });
+    await first.close();
+    const second = await connect("1.x client", { url: broker.url, token });
+    const denied = await second.call("diary__send", { to: "carl@corp.example", text: "hi" });
+    expect(ruleOf(denied)).toBe("no-secrets");
+    await second.close();
+  });
+});
+
+describe("a held call", () => {
+  it("is not made when the session has ended before a person approved it", async () => {
+    const { session, token } = await opened({ task: "Write to ann@corp.example" });
+    const agent = await connect("1.x client", { url: broker.url, token });
+    const held = agent.call("diary__ask", { to: "ann@corp.example" });
+    const approvals = new ApprovalStore(broker.data);
+    const waiting = await until("the approval", () => approvals.list("pending").find((a) => a.session === session));
+    await api("DELETE", `/v1/sessions/${session}`, harness);
+    approvals.answer(waiting.id, "approved", "an operator");
+    approvals.close();
+    await held.catch(() => {});
+    const records = await until("the denial", () => {
+      const all = recordsIn(broker.data, { session });
+      return all.some((r) => r.kind === "denial") && all;
+    });
+    expect(records.find((r) => r.kind === "denial")?.decision?.rules).toEqual(["callgate/session-over"]);
+    expect(records.some((r) => r.kind === "intent")).toBe(false);
+    await agent.close().catch(() => {});
+  });
+});
+
+describe("a result that cannot be read", () => {
+  it("leaves no value of the session trusted", async () => {
+    const { token } = await opened({ task: "Write to ann@corp.example" });
+    const agent = await connect("2.x client, modern", { url: broker.url, token });
+    await agent.call("diary__read", { page: "deep" });
+    await agent.call("diary__read", { page: "people" });
+    const first = ruleOf(await agent.call("diary__send", { to: "eve@evil.example", text: "hi" }));
+    const second = ruleOf(await agent.call("diary__send", { to: "eve@evil.example", text: "hi" }));
+    // Whether it can be read or not, nothing that came after it is forgotten.
+    expect([first, second]).toEqual(["grounded", "grounded"]);
+    await agent.close();
   });
 });
 
@@ -220,8 +292,10 @@ describe("opening a session", () => {
   it("is refused without the scope, without a token, and for what is not JSON", async () => {
     expect((await api("POST", "/v1/sessions", await broker.token("plain"), {})).status).toBe(403);
     expect((await fetch(new URL("/v1/sessions", broker.url), { method: "POST", body: "{}" })).status).toBe(401);
-    const headers = { authorization: `Bearer ${harness}` };
+    const headers = { authorization: `Bearer ${harness}`, "content-type": "application/json" };
     expect((await fetch(new URL("/v1/sessions", broker.url), { method: "POST", headers, body: "{" })).status).toBe(400);
+    expect((await api("POST", "/v1/sessions", harness, {}, { "content-type": "text/plain" })).status).toBe(415);
+    expect((await api("POST", "/v1/sessions", harness, {}, { origin: "http://localhost:5173" })).status).toBe(403);
     expect((await api("GET", "/v1/sessions", harness)).status).toBe(405);
     expect((await api("POST", "/v1/sessions/ses_0", harness, { task: "x" })).status).toBe(404);
   });

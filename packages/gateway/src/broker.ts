@@ -19,6 +19,7 @@ import { Relay } from "./relay.ts";
 import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { TokenStates } from "./token-states.ts";
 import type { LinkOwner } from "./upstream/link.ts";
 import { Upstream } from "./upstream/upstream.ts";
 
@@ -40,6 +41,7 @@ export class Broker {
   #log: Logger;
   #signing: SigningKey;
   #upstreams = new Map<string, Upstream>();
+  readonly #tokenStates = new TokenStates();
   /** Sessions that stand for a token, for requests of the stateless era. */
   #byToken = new Map<string, Session>();
   #open = new Set<Session>();
@@ -182,6 +184,11 @@ export class Broker {
     return await issueToken(this.#signing, { ...request, audience: audienceOf(this.config) });
   }
 
+  /** Ends the declared sessions that have expired. */
+  async sweepDeclared(): Promise<void> {
+    await this.#forgetDeclared(this.declared.sweep());
+  }
+
   /** Ends a declared session with all that is open in it. */
   async endDeclared({ state }: DeclaredSession): Promise<void> {
     this.declared.end(state.id);
@@ -193,14 +200,21 @@ export class Broker {
     for (const id of ids) this.gate.budgets.forget(id);
   }
 
-  #stateFor({ sessionId }: Grant): SessionState {
-    if (sessionId === undefined) return new SessionState(newId("ses"), this.newWatch());
-    const known = this.declared.get(sessionId)?.state;
-    if (known) return known;
-    // The faces turn such a grant away; this is for the moment between their look and this one.
-    const over = new SessionState(sessionId, undefined);
-    over.ended = true;
-    return over;
+  #stateFor(grant: Grant): SessionState {
+    const { sessionId, tokenId } = grant;
+    if (sessionId !== undefined) {
+      const known = this.declared.get(sessionId)?.state;
+      if (known) return known;
+      // The faces turn such a grant away; this is for the moment between their look and this one.
+      const over = new SessionState(sessionId, undefined);
+      over.ended = true;
+      return over;
+    }
+    const known = tokenId === undefined ? undefined : this.#tokenStates.get(tokenId);
+    if (known) return known.state;
+    const state = new SessionState(newId("ses"), this.newWatch());
+    if (tokenId !== undefined) this.#tokenStates.keep(tokenId, state, (grant.expiresAt ?? 0) * 1000);
+    return state;
   }
 
   /** The sessions that are open, oldest first. */
@@ -212,8 +226,8 @@ export class Broker {
     this.#open.delete(session);
     for (const [key, known] of this.#byToken) if (known === session) this.#byToken.delete(key);
     await this.subscriptions.end(session);
-    // A declared session outlives its connections: coming back MUST NOT renew its budget.
-    if (!this.declared.get(session.id)) this.gate.budgets.forget(session.id);
+    // A session with a token outlives its connections: coming back MUST NOT renew its budget.
+    if (!session.hasToken) this.gate.budgets.forget(session.id);
     const principal = session.linkKey("principal");
     const last = ![...this.#open].some((s) => s.linkKey("principal") === principal);
     await Promise.all(
@@ -344,7 +358,8 @@ export class Broker {
   }
 
   async #sweepIdle(): Promise<void> {
-    await this.#forgetDeclared(this.declared.sweep());
+    await this.sweepDeclared();
+    for (const id of this.#tokenStates.sweep()) this.gate.budgets.forget(id);
     const before = Date.now() - IDLE_MS;
     for (const [, session] of this.#byToken) if (session.lastUsed < before) await this.endSession(session);
   }

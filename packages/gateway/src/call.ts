@@ -38,6 +38,9 @@ export async function governCall(
     if (life.decision?.verdict === "hold") {
       const held = await hold(life);
       if (held) return "answer" in held ? held.answer : await deny(life, held);
+      // A person takes time: the token may have expired meanwhile, or the session ended.
+      const late = identify(life);
+      if (late) return await deny(life, late);
     }
     const barred = oblige(life) ?? (await recordIntent(life));
     if (barred) return await deny(life, barred);

@@ -1,4 +1,4 @@
-import { newId } from "@callgate/core";
+import { newId, type Principal } from "@callgate/core";
 import type { FlowWatch } from "./flow-watch.ts";
 import { SessionState } from "./session.ts";
 
@@ -7,13 +7,15 @@ export interface DeclaredSession {
   readonly state: SessionState;
   readonly agent: string;
   readonly user: string | undefined;
-  /** The agent name of the harness; nobody else may add to it or end it. */
-  readonly opener: string;
+  /** Who opened it: agent and user of the harness. Nobody else may add to it or end it. */
+  readonly opener: Principal;
   /** Unix milliseconds; the session's token ends then too. */
   readonly expires: number;
 }
 
 const MAX_OPEN = 10_000;
+/** Of one harness, so that one cannot keep the others out. */
+const MAX_OF_ONE = 2_000;
 
 /**
  * The sessions that harnesses have open. They live as long as the broker's process: a token for a session that is not here MUST be
@@ -22,14 +24,16 @@ const MAX_OPEN = 10_000;
 export class DeclaredSessions {
   readonly #open = new Map<string, DeclaredSession>();
 
-  /** A new session; undefined if too many are open. */
+  /** A new session; undefined if too many are open, here or of this harness. */
   open(
-    whose: { readonly agent: string; readonly user: string | undefined; readonly opener: string },
+    whose: { readonly agent: string; readonly user: string | undefined; readonly opener: Principal },
     ttl: number,
     watch: FlowWatch | undefined,
   ): DeclaredSession | undefined {
-    this.sweep();
     if (this.#open.size >= MAX_OPEN) return undefined;
+    let own = 0;
+    for (const { opener } of this.#open.values()) if (opener.agent === whose.opener.agent) own += 1;
+    if (own >= MAX_OF_ONE) return undefined;
     const state = new SessionState(newId("ses"), watch);
     const session: DeclaredSession = { ...whose, state, expires: Date.now() + ttl };
     this.#open.set(state.id, session);

@@ -4,6 +4,13 @@ import type { FlowConfig } from "./config/types.ts";
 
 /** Results up to this many characters wait unread until a rule asks where a value came from. */
 const MAX_PENDING = 1_048_576;
+/** The same of all sessions together. */
+const MAX_WAITING = 32 * 1_048_576;
+/** Tasks that are remembered as told; beyond it one may be told twice, which changes nothing. */
+const MAX_TASKS = 1_000;
+
+/** How many characters wait in all sessions of this process. */
+let waiting = 0;
 
 /**
  * The flow of values through one session. Reading a result takes a millisecond or two, and most results are never asked about: what
@@ -14,6 +21,7 @@ export class FlowWatch {
   #flow: SessionFlow | undefined;
   #pending: ((flow: SessionFlow) => void)[] = [];
   #size = 0;
+  #failed = false;
   readonly #tasks = new Set<string>();
 
   constructor(config: FlowConfig) {
@@ -24,7 +32,7 @@ export class FlowWatch {
   task(text: string): boolean {
     const digest = digestOf(text);
     if (this.#tasks.has(digest)) return false;
-    this.#tasks.add(digest);
+    if (this.#tasks.size < MAX_TASKS) this.#tasks.add(digest);
     this.#later(text.length, (flow) => flow.task(text));
     return true;
   }
@@ -47,20 +55,27 @@ export class FlowWatch {
     });
   }
 
-  /** Where the arguments of a call came from. `tool` is its own name, not the qualified one. */
-  facts(tool: string, args: unknown): FlowFacts {
-    return this.#read().facts(tool, args);
+  /**
+   * Where the arguments of a call came from. `tool` is its own name, not the qualified one. Undefined if something could not be read:
+   * then nobody knows, and the call MUST NOT be decided.
+   */
+  facts(tool: string, args: unknown): FlowFacts | undefined {
+    const flow = this.#read();
+    return this.#attempt(() => flow.facts(tool, args));
   }
 
-  /** The labels of all that was seen, single fields included. */
-  labels(): readonly Label[] {
-    return this.#read().labels;
+  /** The labels of all that was seen, single fields included; undefined as above. */
+  labels(): readonly Label[] | undefined {
+    const flow = this.#read();
+    return this.#failed ? undefined : flow.labels;
   }
 
   #later(size: number, step: (flow: SessionFlow) => void): void {
+    if (this.#failed) return;
     this.#pending.push(step);
     this.#size += size;
-    if (this.#size > MAX_PENDING) this.#read();
+    waiting += size;
+    if (this.#size > MAX_PENDING || waiting > MAX_WAITING) this.#read();
   }
 
   #read(): SessionFlow {
@@ -68,11 +83,24 @@ export class FlowWatch {
       this.#flow = new SessionFlow(this.#config.memory);
       for (const [name, values] of Object.entries(this.#config.trusted)) this.#flow.trust(name, values);
     }
+    const flow = this.#flow;
     const pending = this.#pending;
     this.#pending = [];
+    waiting -= this.#size;
     this.#size = 0;
-    for (const step of pending) step(this.#flow);
-    return this.#flow;
+    for (const step of pending) this.#attempt(() => step(flow));
+    return flow;
+  }
+
+  // What was not read is not known to be untrusted: after one failure nothing is told any more.
+  #attempt<T>(step: () => T): T | undefined {
+    if (this.#failed) return undefined;
+    try {
+      return step();
+    } catch {
+      this.#failed = true;
+      return undefined;
+    }
   }
 }
 

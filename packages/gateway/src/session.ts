@@ -4,12 +4,13 @@ import type { FlowWatch } from "./flow-watch.ts";
 import { LoopTrail } from "./loop.ts";
 import type { LinkOwner } from "./upstream/link.ts";
 
-/** What has come of a session so far. All connections under one declared session share it. */
+/** What has come of a session so far. All connections under one token share it: to connect again MUST NOT be a way out of it. */
 export class SessionState {
   readonly id: string;
   /** Absent where nothing watches the flow of values. */
   readonly watch: FlowWatch | undefined;
   readonly started = Date.now();
+  readonly trail = new LoopTrail();
   /** Set when a declared session is over: nothing more is called in it. */
   ended = false;
   #calls = 0;
@@ -43,19 +44,20 @@ export class SessionState {
 }
 
 /**
- * What one agent does in one go: a connection of the older era, or all requests under one token in the stateless one, which has no
- * sessions of its own (an agent cannot choose it, so it cannot leave a used-up budget behind by naming another).
+ * One connection of the older era, or all requests under one token in the stateless one, and its place in a session. An agent cannot
+ * choose its session, so it cannot leave a used-up budget or a label behind by connecting again.
  */
 export class Session {
   readonly state: SessionState;
   readonly agent: string;
   readonly user: string | undefined;
-  readonly trail = new LoopTrail();
   /** Who upstream links of this session belong to, and under which key. */
   readonly owner: LinkOwner;
   lastUsed = Date.now();
   /** The log level the agent asked for (sessionful era). */
   logLevel: string | undefined;
+  /** Whether the session is a token's: it goes on when this connection ends. */
+  readonly hasToken: boolean;
   readonly #declared: string | undefined;
   readonly #link = newId("link");
 
@@ -63,6 +65,7 @@ export class Session {
     this.state = state;
     this.agent = grant.principal.agent;
     this.user = grant.principal.user;
+    this.hasToken = grant.tokenId !== undefined;
     this.#declared = grant.sessionId;
     this.owner = owner;
   }

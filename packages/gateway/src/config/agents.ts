@@ -32,7 +32,12 @@ export function resolveAgents(input: ConfigInput, source: Source, findings: Find
 }
 
 /** Checks the places that name an agent. */
-export function checkFaces(input: ConfigInput, source: Source, findings: Findings): void {
+export function checkFaces(
+  input: ConfigInput,
+  resolved: Readonly<Record<string, AgentConfig>>,
+  source: Source,
+  findings: Findings,
+): void {
   const agents = namesIn(source, "agents");
   const check = (agent: string | undefined, ...path: string[]) => {
     if (agent === undefined || agents.includes(agent)) return;
@@ -51,6 +56,14 @@ export function checkFaces(input: ConfigInput, source: Source, findings: Finding
       "remove `anonymous` and issue tokens with `callgate token issue`, or listen on `127.0.0.1`",
     );
   }
+  const anonymous = input.http.anonymous === undefined ? undefined : resolved[input.http.anonymous];
+  const powers = anonymous?.scopes.filter((scope) => scope.startsWith("callgate:")) ?? [];
+  if (powers.length > 0)
+    findings.error(
+      `\`anonymous\` would let any program on this machine speak for users: \`${input.http.anonymous}\` has \`${powers.join("`, `")}\``,
+      source.at(["http", "anonymous"]),
+      "give these scopes to an agent of its own, and issue it a token with `callgate token issue`",
+    );
   if (/[\s/]/.test(input.http.host) || (input.http.host.includes(":") && isIP(input.http.host) !== 6)) {
     findings.error(
       `\`${input.http.host}\` is not a host`,

@@ -66,8 +66,8 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
   const place: Place = { dir, data, env: options.env ?? process.env, findings, secrets: [], files: [] };
 
   checkPlaceholders(source, findings);
-  checkFaces(input, source, findings);
   const agents = resolveAgents(input, source, findings);
+  checkFaces(input, agents, source, findings);
   const manifests = await loadManifests(input, source, dir, options, findings);
   const servers: Record<string, ServerConfig> = Object.create(null);
   for (const [name, { manifest }] of manifests) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CallgateError, compileGlobs, digestOf, type Grant, messageOf } from "@callgate/core";
+import { isJsonContentType } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { Broker } from "../broker.ts";
 import type { DeclaredSession } from "../declared-sessions.ts";
@@ -55,6 +56,8 @@ export async function serveSessions(
 type Answered = Problem | { readonly status: number; readonly body?: object };
 
 async function answerTo(broker: Broker, req: IncomingMessage, path: string, grant: Grant): Promise<Answered> {
+  if (req.headers.origin !== undefined)
+    return { status: 403, title: "not for pages", detail: "a harness is no web page: send no `Origin` header" };
   if (!grant.scopes.includes(SESSIONS_SCOPE))
     return {
       status: 403,
@@ -64,7 +67,7 @@ async function answerTo(broker: Broker, req: IncomingMessage, path: string, gran
     };
   const id = path.slice(SESSIONS_PATH.length + 1);
   const session = id === "" ? undefined : broker.declared.get(id);
-  if (id !== "" && session?.opener !== grant.principal.agent)
+  if (id !== "" && !(session && isOpener(session, grant)))
     return {
       status: 404,
       title: "no such session",
@@ -73,6 +76,8 @@ async function answerTo(broker: Broker, req: IncomingMessage, path: string, gran
   if (session && req.method === "DELETE") return await end(broker, session);
   if (req.method !== "POST")
     return { status: 405, title: "method not allowed", detail: "send POST, or DELETE to a session" };
+  if (!isJsonContentType(req.headers["content-type"]))
+    return { status: 415, title: "not JSON", detail: "`Content-Type` must be application/json" };
   const body = await readBody(req, broker.config.limits.bodyBytes);
   if (!body.ok)
     return { status: 413, title: "too large", detail: `the body is over ${broker.config.limits.bodyBytes} bytes` };
@@ -85,11 +90,20 @@ async function answerTo(broker: Broker, req: IncomingMessage, path: string, gran
   return session ? await add(broker, session, value) : await open(broker, value, grant);
 }
 
+/** The same harness, for the same user: one that acts for Ann MUST NOT speak in a session that it opened for Bob. */
+function isOpener({ opener }: DeclaredSession, { principal }: Grant): boolean {
+  return opener.agent === principal.agent && opener.user === principal.user;
+}
+
 async function open(broker: Broker, value: unknown, grant: Grant): Promise<Answered> {
   const read = opening.safeParse(value);
   if (!read.success) return invalid(read.error);
-  const { user, trusted, ttl, scopes } = read.data;
-  const opener = grant.principal.agent;
+  const { trusted, scopes } = read.data;
+  const { principal } = grant;
+  const opener = principal.agent;
+  if (principal.user !== undefined && read.data.user !== undefined && read.data.user !== principal.user)
+    return { status: 403, title: "not allowed", detail: "your token acts for another user" };
+  const user = principal.user ?? read.data.user;
   const name = read.data.agent ?? opener;
   const agents = broker.config.agents;
   const may = name === opener || compileGlobs(agents[opener]?.opens ?? [])(name);
@@ -102,7 +116,9 @@ async function open(broker: Broker, value: unknown, grant: Grant): Promise<Answe
       help: `list the agent under \`agents.${opener}.opens\` in the configuration`,
     };
   // What lets a harness speak for the user MUST NOT reach the agent.
-  const given = agent.scopes.filter((scope) => !scope.startsWith("callgate:"));
+  // For itself a harness hands on no more than it was given; for others it was named in the configuration.
+  const own = name === opener ? grant.scopes : agent.scopes;
+  const given = own.filter((scope) => !scope.startsWith("callgate:"));
   const beyond = scopes?.find((scope) => !given.includes(scope));
   if (beyond !== undefined)
     return {
@@ -110,8 +126,13 @@ async function open(broker: Broker, value: unknown, grant: Grant): Promise<Answe
       title: "invalid request",
       detail: `a session of \`${name}\` cannot have the scope \`${beyond}\``,
     };
+  // Nor longer than its own token lives.
+  const left =
+    name === opener && grant.expiresAt !== undefined ? grant.expiresAt - Math.floor(Date.now() / 1000) : 86_400;
+  const ttl = Math.max(1, Math.min(read.data.ttl, left));
   const watch = broker.newWatch();
-  const session = broker.declared.open({ agent: name, user, opener }, ttl * 1000, watch);
+  await broker.sweepDeclared();
+  const session = broker.declared.open({ agent: name, user, opener: principal }, ttl * 1000, watch);
   if (!session)
     return { status: 503, title: "too many sessions", detail: "too many sessions are open", help: "end some first" };
   if (read.data.task !== undefined) watch?.task(read.data.task);
@@ -170,7 +191,7 @@ async function record(
     ...(session.user !== undefined && { user: session.user }),
     session: session.state.id,
     ...(args !== undefined && { args: digestOf(args), payloads: { args } }),
-    detail: { state, opener: session.opener, expires: new Date(session.expires).toISOString() },
+    detail: { state, opener: session.opener.agent, expires: new Date(session.expires).toISOString() },
   });
 }
 

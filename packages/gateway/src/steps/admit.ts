@@ -34,7 +34,7 @@ export function admit(life: Life): Refusal | undefined {
   life.loopKey = `${request.name}\0${life.argsDigest}`;
   const loop = continues
     ? { repeats: 0, period: 0, sameResult: false }
-    : session.trail.look(life.loopKey, began, gate.loop);
+    : session.state.trail.look(life.loopKey, began, gate.loop);
   if (gate.loop.repeats > 0 && loop.repeats > gate.loop.repeats)
     return refuse(
       "loop",
@@ -57,7 +57,14 @@ export function admit(life: Life): Refusal | undefined {
       "open a new session, or use a new token",
     );
   const flow = readsFlow ? watch?.facts(tool.name, request.args) : undefined;
-  if (watch && gate.policies.readsLabels(tool)) session.state.mark(watch.labels());
+  const labels = gate.policies.readsLabels(tool) ? watch?.labels() : [];
+  if ((readsFlow && !flow) || !labels)
+    return refuse(
+      "flow-lost",
+      "something in this session, or in this call, could not be read for where its values come from",
+      "open a new session, or use a new token; send fewer and smaller arguments",
+    );
+  session.state.mark(labels);
   life.facts = {
     principal: { ...grant.principal, scopes: grant.scopes },
     tool,
@@ -68,6 +75,6 @@ export function admit(life: Life): Refusal | undefined {
     ...(flow && { flow }),
     time: began,
   };
-  if (!continues) session.trail.push(life.id, life.loopKey, began);
+  if (!continues) session.state.trail.push(life.id, life.loopKey, began);
   return undefined;
 }

@@ -10,7 +10,7 @@ export const DENIED_CODE = -32050;
 /** Gives back what was reserved, records the denial durably, and answers with what a model can act on. Never rejects. */
 export async function deny(life: Life, refusal: Refusal): Promise<Answer> {
   life.reservation?.release();
-  if (life.loopKey !== "") life.session.trail.remove(life.id);
+  if (life.loopKey !== "") life.session.state.trail.remove(life.id);
   let reasons: readonly Reason[];
   if ("fault" in refusal) {
     life.gate.log.error(

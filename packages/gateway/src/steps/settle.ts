@@ -5,5 +5,5 @@ export function settle(life: Life, outcome: Outcome): void {
   life.reservation?.settle();
   const { session, tool, round } = life;
   session.state.count(!round || round.kind === "approval" ? (tool?.limits.cost ?? 0) : 0);
-  session.trail.settle(life.id, outcome.digest ?? `${outcome.status} ${outcome.error?.code ?? ""}`);
+  session.state.trail.settle(life.id, outcome.digest ?? `${outcome.status} ${outcome.error?.code ?? ""}`);
 }

@@ -16,7 +16,20 @@ export function watch(life: Life, message: unknown): void {
   session.state.watch.observe(observed, parts, sizeOf(parts));
 }
 
-/** About how many characters there are, without looking deep. */
-function sizeOf(parts: readonly unknown[]): number {
-  return parts.reduce((sum: number, part) => sum + (typeof part === "string" ? part.length : 2_000), 0);
+/** About how many characters a value holds, keys and structure included. */
+function sizeOf(value: unknown): number {
+  let size = 0;
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const next = open.pop();
+    size += 8;
+    if (typeof next === "string") size += next.length;
+    else if (Array.isArray(next)) for (const item of next) open.push(item);
+    else if (isObject(next))
+      for (const [key, item] of Object.entries(next)) {
+        size += key.length;
+        open.push(item);
+      }
+  }
+  return size;
 }
