@@ -148,7 +148,7 @@ class Lines {
   }
 }
 
-async function overStdio(era: "legacy" | "modern", use: (call: Call) => Promise<void>): Promise<void> {
+async function overStdio(era: "legacy" | "modern", use: (call: Call, lines: Lines) => Promise<void>): Promise<void> {
   const lines = new Lines();
   try {
     if (era === "legacy") {
@@ -161,7 +161,7 @@ async function overStdio(era: "legacy" | "modern", use: (call: Call) => Promise<
       if (era === "legacy") return lines.request("tools/call", params, args);
       const { body } = modernRequest(0, "tools/call", params);
       return lines.request("tools/call", (body as { params: object }).params, args);
-    });
+    }, lines);
   } finally {
     lines.close();
   }
@@ -222,6 +222,18 @@ describe.each(WAYS)("an integer beyond 2^53: $way", ({ data, open }) => {
 });
 
 describe("an integer beyond 2^53", () => {
+  it("in a tool's definition is listed as the server wrote it", async () => {
+    const { headers, body } = modernRequest(1, "tools/list", {});
+    const session = { "mcp-session-id": await openSession(broker.url, token) };
+    const answers = await Promise.all([
+      send(broker.url, headersFor(token, headers), JSON.stringify(body)),
+      send(broker.url, headersFor(token, session), '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'),
+    ]);
+    const lists = answers.map((answer) => answer.body);
+    await overStdio("legacy", async (_, lines) => void lists.push(await lines.request("tools/list", {})));
+    for (const list of lists) expect(list.match(/"default":4611686018427387905[,}]/g)).toHaveLength(2);
+  });
+
   it("stands in the ledger as the agent wrote it, and is decided the same again", async () => {
     const before = newestIn(broker.data);
     await modern()("raw__echo", `{"id":${FIRST}}`);

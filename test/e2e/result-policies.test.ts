@@ -134,7 +134,7 @@ describe.each(["1.x client", "2.x client, modern"] as const)("for a %s, a result
     expect(governed.outcome).toMatchObject({
       status: "error",
       error: { code: "no-keys", message: "the result holds a key" },
-      detail: { rules: ["no-keys"] },
+      detail: { judged: "block", rules: ["no-keys"] },
     });
     await agent.close();
   });
@@ -157,7 +157,7 @@ describe.each(["1.x client", "2.x client, modern"] as const)("for a %s, a result
     const { result, governed } = await called(agent, "guarded", { result: sent });
     expect(result).toMatchObject(sent);
     expect(governed.outcome.status).toBe("ok");
-    expect(governed.outcome.detail).toBeUndefined();
+    expect(governed.outcome.detail).toEqual({ judged: "pass" });
     await agent.close();
   });
 
@@ -188,7 +188,7 @@ describe.each(["1.x client", "2.x client, modern"] as const)("for a %s, a result
     ]);
     expect(JSON.stringify(result)).not.toMatch(/t0p|4111|sk-abc/);
     expect(governed.outcome.status).toBe("ok");
-    expect(governed.outcome.detail).toEqual({ rules: ["mask-token"] });
+    expect(governed.outcome.detail).toEqual({ judged: "pass", rules: ["mask-token"] });
     expect(payloadsOf(governed.outcome.seq)["result"]).not.toMatch(/t0p|4111|sk-abc/);
     await agent.close();
   });
@@ -212,7 +212,7 @@ describe("a result policy", () => {
     expect(textOf(await agent.call("vault__small", { result: { content: said("short") } }))).toBe("short");
     const { result, governed } = await called(agent, "small", { result: { content: said("x".repeat(300)) } });
     expect(ruleOf(result)).toBe("callgate/result-too-large");
-    expect(governed.outcome.detail).toEqual({ rules: ["keep-small"] });
+    expect(governed.outcome.detail).toEqual({ judged: "pass", rules: ["keep-small"] });
     await agent.close();
   });
 
@@ -240,12 +240,14 @@ describe("a result policy", () => {
     await agent.close();
   });
 
-  it("leaves an error of the server's alone: it is no result", async () => {
+  it("takes an error of the server's for a result that says it failed", async () => {
     const agent = await agentOf();
     const before = newestIn(broker.data);
-    await expect(agent.call("vault__guarded", { text: "fail" })).rejects.toThrow(/the vault is shut/);
-    const [governed] = await callsAfter(broker.data, before);
-    expect(governed?.outcome.error?.code).toBe("wire/-32099");
+    await expect(agent.call("vault__masked", { text: "fail" })).rejects.toThrow(/the vault is shut/);
+    // A rule that reads what an error does not have fails, and withholds it.
+    expect(ruleOf(await agent.call("vault__guarded", { text: "fail" }))).toBe("not-secret");
+    const outcomes = (await callsAfter(broker.data, before)).map((one) => one.outcome.error?.code);
+    expect(outcomes).toEqual(["wire/-32099", "not-secret"]);
     await agent.close();
   });
 });
@@ -262,7 +264,7 @@ describe("an obligation on arguments", () => {
     const before = newestIn(broker.data);
     expect(await reached({ text: "card 41111111, door 12" })).toBe('{"text":"card [redacted], door 12"}');
     const [governed] = await callsAfter(broker.data, before);
-    expect(payloadsOf(governed?.intent.seq ?? 0)).not.toHaveProperty("args");
+    expect(payloadsOf(governed?.intent.seq ?? 0)["args"]).toBe('{"text":"card [redacted], door 12"}');
     await agent.close();
   });
 

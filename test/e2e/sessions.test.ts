@@ -63,7 +63,10 @@ beforeAll(async () => {
     "manifests/diary.yaml",
     manifestOf("diary", DIARY_TOOLS, {
       tools: {
-        read: { labels: ["untrusted", "private"], result: { untrusted: "prose", fields: { "[].code": ["secret"] } } },
+        read: {
+          labels: ["untrusted", "private"],
+          result: { untrusted: "prose", text: "record", fields: { "[].code": ["secret"] } },
+        },
         send: { scopes: ["mail:send"], effects: ["write", "external"], arguments: { to: "destination" } },
       },
     }),

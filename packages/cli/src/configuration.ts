@@ -1,5 +1,5 @@
 import { CallgateError, formatDiagnostic } from "@callgate/core";
-import { type Config, loadConfig } from "@callgate/gateway";
+import { type Config, loadConfig, printableLines } from "@callgate/gateway";
 import type { Command } from "commander";
 
 /** Adds `--config` and `--data`, which every command that needs a configuration has. */
@@ -18,7 +18,7 @@ export async function configOf(
     manifests,
     ...(options.data !== undefined && { data: options.data }),
   });
-  for (const warning of loaded.warnings) console.error(`warning: ${formatDiagnostic(warning)}`);
+  for (const warning of loaded.warnings) console.error(printableLines(`warning: ${formatDiagnostic(warning)}`));
   if (loaded.ok) return loaded.config;
   const n = loaded.diagnostics.length;
   throw new CallgateError("CONFIG_INVALID", `${n} ${n === 1 ? "problem" : "problems"} in the configuration`, {

@@ -1,4 +1,5 @@
 import { CallgateError, formatDiagnostic, messageOf } from "@callgate/core";
+import { printableLines } from "@callgate/gateway";
 
 /** Exit codes: 0 done, 1 refused or failed, 2 the input is wrong (configuration, manifest, policy, argument). */
 export const EXIT = { done: 0, failed: 1, input: 2 } as const;
@@ -13,7 +14,7 @@ const WRONG_INPUT = new Set([
   "CLIENT_CONFIG_INVALID",
 ]);
 
-/** Prints an error as a person wants it (or as JSON with `--json` on the command line) and ends the process; with `code` where a command has codes of its own. */
+/** Prints an error, safely, as a person wants it (or as JSON with `--json` on the command line) and ends the process; with `code` where a command has codes of its own. */
 export function fail(error: unknown, code?: number): never {
   const known = error instanceof CallgateError ? error : undefined;
   if (process.argv.includes("--json")) {
@@ -29,8 +30,8 @@ export function fail(error: unknown, code?: number): never {
       }),
     );
   } else {
-    for (const diagnostic of known?.diagnostics ?? []) console.error(formatDiagnostic(diagnostic));
-    console.error(`error: ${messageOf(error)}${known?.help ? `\n  help: ${known.help}` : ""}`);
+    for (const diagnostic of known?.diagnostics ?? []) console.error(printableLines(formatDiagnostic(diagnostic)));
+    console.error(printableLines(`error: ${messageOf(error)}${known?.help ? `\n  help: ${known.help}` : ""}`));
     if (!known && error instanceof Error && process.env["CALLGATE_DEBUG"]) console.error(error.stack);
   }
   process.exit(code ?? (known && WRONG_INPUT.has(known.code) ? EXIT.input : EXIT.failed));

@@ -1,7 +1,10 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { CallgateError, formatDiagnostic } from "@callgate/core";
 import { expect, it } from "vitest";
 import { stringify } from "yaml";
+import { configOf } from "../src/configuration.ts";
+import { policySetOf } from "../src/policies.ts";
 import { callgate, emptyFolder } from "./run.ts";
 
 const POLICIES = join(import.meta.dirname, "..", "..", "..", "policies");
@@ -54,6 +57,17 @@ async function place(more: object): Promise<Folder> {
   return folder;
 }
 
+/** What is said of a configuration that is refused: as the commands load it, without a process for each. */
+async function refusalOf({ path }: Folder): Promise<string> {
+  try {
+    policySetOf(await configOf({ config: join(path, "callgate.yaml") }));
+  } catch (error) {
+    if (error instanceof CallgateError) return error.diagnostics.map(formatDiagnostic).join("\n");
+    throw error;
+  }
+  return "";
+}
+
 it("lists the packs with what they are for and what they need, and prints one", async () => {
   const [listed, shown, unknown] = await Promise.all([
     callgate("policy", "packs", "--json"),
@@ -85,31 +99,37 @@ it("uses packs with the configuration's settings, and says which are missing", a
   const checked = await callgate("check", "--config", join(folder.path, "callgate.yaml"));
   expect(checked).toMatchObject({ code: 0, out: expect.stringContaining("4 policies") });
 
-  const missing = await place({ policies, settings: { paymentAks: 500 } });
-  const refused = await callgate("check", "--config", join(missing.path, "callgate.yaml"));
-  expect(refused.code).toBe(2);
-  expect(refused.err).toMatch(
+  const refused = await refusalOf(await place({ policies, settings: { paymentAks: 500 } }));
+  expect(refused).toMatch(
     /pack:spend-caps:\d+:\d+: `settings` has no field `paymentAsk`.*\n {2}help: did you mean `paymentAks`\? or add `settings: \{ paymentAsk: … \}` to callgate\.yaml\n/,
   );
-  expect(refused.err).toMatch(
-    /no field `paymentLimit`.*\n {2}help: add `settings: \{ paymentLimit: … \}` to callgate\.yaml\n/,
+  expect(refused).toMatch(
+    /no field `paymentLimit`.*\n {2}help: add `settings: \{ paymentLimit: … \}` to callgate\.yaml/,
   );
+});
+
+it("refuses a time zone that does not exist when it loads, not at the first call", async () => {
+  const settings = { timeZone: "Europe/Brelin", workdayStart: 7, workdayEnd: 19 };
+  const folder = await place({ policies: ["pack:base", "pack:business-hours"], settings });
+  expect(await refusalOf(folder)).toMatch(
+    /^pack:business-hours:9:\d+: this call can only fail: there is no time zone `Europe\/Brelin`/,
+  );
+  const right = { ...settings, timeZone: "Europe/Berlin" };
+  expect(await refusalOf(await place({ policies: ["pack:base", "pack:business-hours"], settings: right }))).toBe("");
 });
 
 it("says where a pack that is not there is named, and which there are", async () => {
   const folder = await place({ policies: ["pack:base", "pack:secret-out"] });
-  const { code, err } = await callgate("check", "--config", join(folder.path, "callgate.yaml"));
-  expect(code).toBe(2);
-  expect(err).toMatch(
+  expect(await refusalOf(folder)).toMatch(
     /callgate\.yaml:\d+:\d+: there is no pack `secret-out`\n {2}help: did you mean `secrets-out`\? the packs are `base`, /,
   );
 });
 
 it("refuses a setting that is neither a text, a number, a truth nor a list of texts", async () => {
   const folder = await place({ policies: ["pack:base"], settings: { workFolder: { path: "/a" } } });
-  const { code, err } = await callgate("check", "--config", join(folder.path, "callgate.yaml"));
-  expect(code).toBe(2);
-  expect(err).toMatch(/callgate\.yaml:\d+:\d+: `workFolder` must be a text, number, `true`, `false` or list of texts/);
+  expect(await refusalOf(folder)).toMatch(
+    /callgate\.yaml:\d+:\d+: `workFolder` must be a text, number, `true`, `false` or list of texts/,
+  );
 });
 
 const STORIES = `cases:

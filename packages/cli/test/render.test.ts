@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { definitionLines, diffLines } from "../src/render/diff.ts";
 import { jsonLines, shortText } from "../src/render/json.ts";
 import { RECORD_HEAD, recordLine } from "../src/render/records.ts";
+import { exampleLines } from "../src/render/simulation.ts";
 import { renderTimeline } from "../src/render/timeline.ts";
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
@@ -30,6 +31,9 @@ test("whatever is printed holds no control characters", () => {
       expect(recordLine(record(1, { kind: "denial", agent: text, error: { code: text, message: text } }))).not.toMatch(
         UNSAFE,
       );
+      const hostile = record(1, { ts: text, call: text, agent: text });
+      const told = [...exampleLines([hostile]), ...renderTimeline([hostile], () => ({ args: text })).split("\n")];
+      for (const line of told) expect(line).not.toMatch(UNSAFE);
     }),
   );
 });
@@ -152,5 +156,39 @@ test("a timeline tells each call as one story, in the order in which they began"
                    DENIED by never: not this  #4
    4  12:00:05.000 files__write (goes on from 2)
                    approved by ann -> allowed -> ok in 9 ms  #5-7`,
+  );
+});
+
+test("a timeline tells what became of a declared session and its task, and counts calls alone", () => {
+  const base = { agent: "bot", session: "ses_1", tool: undefined, args: TOOL.digest, decision: undefined };
+  const session = (seq: number, detail: object, more: object = {}) =>
+    record(seq, { ...base, kind: "session", detail, ...more } as never);
+  const made = { agent: "bot", session: "ses_1", tool: TOOL, args: TOOL.digest, call: "c1" };
+  const records = [
+    session(1, { state: "opened", opener: "harness" }),
+    session(2, { state: "task", opener: "harness" }),
+    session(3, { state: "task" }, { call: "c1" }),
+    record(4, {
+      ...made,
+      kind: "callback",
+      status: "error",
+      detail: { method: "elicitation/create", refused: "callgate/secret-answer" },
+    }),
+    record(5, { ...made, kind: "outcome", status: "ok", ms: 2 }),
+    session(6, { state: "ended", opener: "harness" }, { args: undefined }),
+  ];
+  expect(renderTimeline(records, (seq) => ({ args: `{"task":"${seq}"}` }))).toBe(
+    `session ses_1 · agent bot · 2026-03-01T12:00:01.000Z to 2026-03-01T12:00:06.000Z · 1 call, 0 run, 0 denied
+
+   1  12:00:01.000 session {"task":"1"}
+                   opened by harness  #1
+   2  12:00:02.000 session {"task":"2"}
+                   told its task by harness  #2
+   3  12:00:03.000 files__write
+                   told its task {"task":"3"}
+                   -> the server asked for elicitation/create, and the answer was withheld by callgate/secret-answer
+                   -> ok in 2 ms  #3-5
+   4  12:00:06.000 session
+                   ended by harness  #6`,
   );
 });

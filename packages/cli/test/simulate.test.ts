@@ -5,6 +5,7 @@ import { canonicalJson, type Digest, digestOf, type RecordDraft } from "@callgat
 import { openLedger } from "@callgate/ledger";
 import { beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { policySources } from "../src/policy-files.ts";
 import { callgate, type Ran } from "./run.ts";
 
 const THEN = digestOf("the policies of then");
@@ -208,15 +209,13 @@ test("people read the same, safely", async () => {
 test("the exit code says whether what matters differs", async () => {
   const codes = await Promise.all(
     [
-      ["--tool", "crm__*", "--fail-on", "allowed,asked"],
-      ["--tool", "crm__*", "--fail-on", "denied"],
+      ["--tool", "crm__*", "--agent", "bot", "--fail-on", "allowed,asked"],
       ["--fail-on", "none"],
-      ["--fail-on", "unreplayable", "--agent", "cat"],
       ["--fail-on", "unreplayable"],
       ["--since", "2099-01-01"],
     ].map(async (args) => (await simulate(...args)).code),
   );
-  expect(codes).toEqual([0, 1, 0, 0, 1, 0]);
+  expect(codes).toEqual([0, 0, 1, 0]);
 });
 
 test("what is wrong with the input ends with 2, never with the 1 of a difference", async () => {
@@ -226,11 +225,18 @@ test("what is wrong with the input ends with 2, never with the 1 of a difference
   };
   await Promise.all([
     wrong(/did you mean `mail__send`/, "--policies", broken),
-    wrong(/matches no file/, "--policies", join(root, "nothing", "*.yaml")),
     wrong(/there is no ledger in/, "--against", join(root, "policies")),
     wrong(/`rejected` in `--fail-on` is not known/, "--fail-on", "denied,rejected"),
-    wrong(/`yesterday` in `since` is not a time/, "--since", "yesterday"),
   ]);
+  await expect(policySources([join(root, "nothing", "*.yaml")])).rejects.toMatchObject({
+    code: "BAD_ARGUMENT",
+    message: expect.stringContaining("matches no file"),
+  });
+  await expect(policySources(["pack:bse"])).rejects.toMatchObject({
+    code: "BAD_ARGUMENT",
+    message: "there is no pack `bse`: `pack:bse` in `--policies`",
+    help: expect.stringContaining("did you mean `base`?"),
+  });
 });
 
 test("other policies and another ledger can be named", async () => {
@@ -245,6 +251,50 @@ test("other policies and another ledger can be named", async () => {
   expect(ran).toMatchObject({
     code: 0,
     out: expect.stringContaining("1 call in 2 records: 0 newly denied, 0 newly allowed, 0 newly asked, 1 unchanged"),
+  });
+});
+
+test("packs can stand among the policies", async () => {
+  const packed = await folderWith([
+    call("call_1", "mail__list", {}, allowed("x")),
+    call("call_2", "mail__list", {}, denied("no")),
+  ]);
+  const ran = await simulate("--policies", "pack:base", "pack:base", "--json", "--against", join(packed, "data"));
+  expect(ran.err).toBe("");
+  expect(JSON.parse(ran.out)).toMatchObject({ unchanged: 1, changes: { denied: 0, allowed: 1, asked: 0 } });
+});
+
+test("`explain` prints what a record says so that a terminal does nothing of it", async () => {
+  const hostile = "\u001b[2J\u001b]0;owned\u0007";
+  const flow = {
+    origins: { "a@example.com": [hostile] },
+    inside: {},
+    sources: { "a@example.com": hostile },
+    action: "model",
+  };
+  const other = await folderWith([
+    call("c1", "mail__send", inside, allowed("x"), { flow }),
+    call("c2", "mail__send", inside, allowed("x"), { flow: { ...flow, origins: { a: 7 } } }),
+    call("c3", "mail__send", inside, denied(hostile), { flow }),
+  ]);
+  write("flow.yaml", {
+    policies: [{ id: "told", effect: "permit", tools: ["mail__send"], when: 'origin(args.to).exists(o, o == "task")' }],
+  });
+  const place = write("flow-config.yaml", {
+    version: 1,
+    data: join(other, "data"),
+    servers: { mail: { command: "node" } },
+    agents: { bot: {} },
+    policies: ["flow.yaml"],
+  });
+  const explain = (seq: number): Promise<Ran> => callgate("policy", "explain", "-c", place, "--record", String(seq));
+  const [whole, broken, refused] = await Promise.all([explain(2), explain(3), explain(4)]);
+  expect(whole.out).toContain("\\u{1b}[2J\\u{1b}]0;owned\\u{7}, first in the result of \\u{1b}[2J");
+  expect(refused.out).toContain("recorded: deny by \\u{1b}[2J");
+  expect(whole.out + refused.out).not.toContain("\u001b");
+  expect(broken).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("cannot be decided again: the facts have a form that this version does not know"),
   });
 });
 
@@ -295,15 +345,27 @@ test("rollout adds up what policies on trial made of the calls", async () => {
       call: "c5",
       tool: { server: "mail", name: "list", digest: ZERO },
       status: "ok",
-      ...trial([], ["block", "no-keys"]),
+      detail: { judged: "pass", ...trial([], ["block", "no-keys"]).detail },
     },
+    // Blocked then: only the rules would be others.
+    /* 9 */ {
+      kind: "outcome",
+      agent: "bot",
+      call: "c1",
+      tool: { server: "mail", name: "send", digest: ZERO },
+      status: "error",
+      detail: { judged: "block", rules: ["no-keys"], ...trial([], ["block", "no-keys", "no-names"]).detail },
+    },
+    // A result that no policy spoke about, and an outcome without a result.
+    /* 10 */ { kind: "outcome", agent: "bot", call: "c2", status: "ok" },
+    /* 11 */ { kind: "outcome", agent: "bot", call: "c4", status: "timeout" },
   ]);
   const args = ["policy", "rollout", "--config", config, "--data", join(other, "data"), "--examples", "1"];
   const json = await callgate(...args, "--json");
   const example = (seq: number, id: string) => [{ seq, ts: expect.any(String), agent: "bot", call: id }];
   expect(JSON.parse(json.out)).toEqual({
     calls: { decided: 5, observed: 2, differing: 2, otherRules: 1, same: 2 },
-    results: { decided: 1, observed: 0, differing: 1, otherRules: 0, same: 0 },
+    results: { decided: 2, observed: 0, differing: 1, otherRules: 1, same: 0 },
     observed: [
       { rule: "watch-mail", tool: "mail__send", calls: 2, examples: example(3, "c2") },
       { rule: "watch-all", tool: "mail__send", calls: 1, examples: example(3, "c2") },
@@ -313,6 +375,14 @@ test("rollout adds up what policies on trial made of the calls", async () => {
       { was: "deny", now: "allow", rules: ["mail"], tool: "mail__list", calls: 1, examples: example(4, "c3") },
       { was: "allow", now: "allow", rules: ["mail", "list"], tool: "mail__list", calls: 1, examples: example(5, "c4") },
       { was: "pass", now: "block", rules: ["no-keys"], tool: "mail__list", calls: 1, examples: example(8, "c5") },
+      {
+        was: "block",
+        now: "block",
+        rules: ["no-keys", "no-names"],
+        tool: "mail__send",
+        calls: 1,
+        examples: example(9, "c1"),
+      },
     ],
     silent: ["watched"],
   });
@@ -322,8 +392,10 @@ test("rollout adds up what policies on trial made of the calls", async () => {
   expect(out).toContain("5 calls: 2 observed; shadow: 2 differing, 1 the same by other rules, 2 no difference");
 });
 
+let ledgers = 0;
+
 async function folderWith(drafts: readonly RecordDraft[]): Promise<string> {
-  const where = join(root, `ledger-${drafts.length}`);
+  const where = join(root, `ledger-${++ledgers}`);
   await record(where, drafts);
   return where;
 }

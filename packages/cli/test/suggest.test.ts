@@ -1,9 +1,9 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
-import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect, test } from "vitest";
-import { callgate, emptyFolder } from "./run.ts";
+import { COMPILED, callgate, emptyFolder } from "./run.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const MAIN = join(ROOT, "packages", "cli", "src", "main.ts");
@@ -20,6 +20,7 @@ async function worked(): Promise<string> {
     new StdioClientTransport({
       command: process.execPath,
       args: [MAIN, "serve", "--stdio", "--config", config],
+      env: { ...getDefaultEnvironment(), ...COMPILED },
       stderr: "ignore",
     }),
   );

@@ -33,7 +33,8 @@ export async function governCall(
   const life = begin(gate, grant, session, request, exchange);
   try {
     // Faults are values here: each step gives a refusal, or nothing.
-    const refusal = identify(life) ?? declare(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life);
+    const refusal =
+      identify(life) ?? declare(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life) ?? oblige(life);
     if (refusal) return await deny(life, refusal);
     if (life.decision?.verdict === "hold") {
       const held = await hold(life);
@@ -42,7 +43,7 @@ export async function governCall(
       const late = identify(life);
       if (late) return await deny(life, late);
     }
-    const barred = oblige(life) ?? (await recordIntent(life));
+    const barred = await recordIntent(life);
     if (barred) return await deny(life, barred);
   } catch (error) {
     return await deny(life, { fault: error });

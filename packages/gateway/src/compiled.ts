@@ -22,6 +22,7 @@ export const NOTHING_YET: PolicySet = {
   }),
   hasResultRules: () => true,
   decideResult: () => ({ verdict: "block", reasons: [NONE], errors: [], obligations: [] }),
+  hidesArguments: () => true,
   mayList: () => false,
   readsFlow: () => false,
   readsLabels: () => false,

@@ -1,4 +1,13 @@
-import { digestOf, type FlowFacts, isObject, type Label } from "@callgate/core";
+import { isUtf8 } from "node:buffer";
+import {
+  CallgateError,
+  canonicalJson,
+  digestOf,
+  type FlowFacts,
+  isObject,
+  type Label,
+  parseJson,
+} from "@callgate/core";
 import { type Observed, SessionFlow } from "@callgate/policy";
 import type { FlowConfig } from "./config/types.ts";
 
@@ -49,9 +58,10 @@ export class FlowWatch {
 
   /** A result, or another message of a server, goes to the agent. `size` is about its length in characters. */
   observe(observed: Observed, parts: readonly unknown[], size: number): void {
-    if (parts.length === 0) return;
     this.#later(size, (flow) => {
-      for (const part of parts) flow.observe(observed, part);
+      // What a call was sent is remembered even if nothing came back.
+      if (parts.length === 0) flow.observe(observed, undefined);
+      for (const part of withoutCopies(parts)) flow.observe(observed, part);
     });
   }
 
@@ -97,37 +107,70 @@ export class FlowWatch {
     if (this.#failed) return undefined;
     try {
       return step();
-    } catch {
-      this.#failed = true;
+    } catch (error) {
+      // Too much in one call is that call's own affair.
+      this.#failed ||= !(error instanceof CallgateError && error.code === "flow/too-many");
       return undefined;
     }
   }
 }
 
+/** Without the texts that repeat structured content as JSON, as MCP asks of servers: they say nothing that the content does not. */
+function withoutCopies(parts: readonly unknown[]): readonly unknown[] {
+  const structured = parts.filter(isObject);
+  if (structured.length === 0) return parts;
+  return parts.filter((part) => {
+    if (typeof part !== "string" || !/^\s*\{/.test(part)) return true;
+    try {
+      const text = canonicalJson(parseJson(part));
+      return !structured.some((one) => canonicalJson(one) === text);
+    } catch {
+      return true;
+    }
+  });
+}
+
+/** Members that hold words and numbers of the protocol. */
+const PROTOCOL = new Set(
+  "resultType isError code level mode progress total progressToken ttlMs cacheScope maxTokens".split(" "),
+);
+
 /**
- * What of a result or a message reaches a model: texts, structured content, and what names resources. Pictures and sound are left
- * out: what is in them has no text that an argument could repeat.
+ * What of a result or a message reaches a model: all but words of the protocol. Of pictures, sound and other bytes what is text: the rest
+ * has nothing that an argument could repeat.
  */
 export function partsOf(message: Readonly<Record<string, unknown>>): unknown[] {
   const parts: unknown[] = [];
-  if (message["structuredContent"] !== undefined) parts.push(message["structuredContent"]);
-  for (const key of ["content", "contents", "messages"]) {
-    const blocks = message[key];
-    if (Array.isArray(blocks)) for (const block of blocks) collectBlock(block, parts);
+  for (const [key, value] of Object.entries(message)) {
+    if (value === undefined || (PROTOCOL.has(key) && isProtocolWord(value))) continue;
+    if ((key === "content" || key === "contents" || key === "messages") && Array.isArray(value))
+      for (const block of value) collectBlock(block, parts);
+    else parts.push(value);
   }
-  for (const key of ["completion", "message", "data", "systemPrompt", "requestedSchema", "description"])
-    if (message[key] !== undefined) parts.push(message[key]);
   return parts;
 }
 
+function isProtocolWord(value: unknown): boolean {
+  return typeof value === "string" ? /^[a-z_]{1,16}$/.test(value) : typeof value !== "object";
+}
+
 function collectBlock(block: unknown, into: unknown[]): void {
+  if (typeof block === "string") into.push(block);
   if (!isObject(block)) return;
-  if (typeof block["text"] === "string") into.push(block["text"]);
-  const { uri, name, title, description } = block as Record<"uri" | "name" | "title" | "description", unknown>;
-  if (uri !== undefined || description !== undefined) into.push({ uri, name, title, description });
-  // A prompt's message, or a resource inside a block, holds one more.
-  for (const key of ["content", "resource"]) {
-    const inner = block[key];
-    for (const one of Array.isArray(inner) ? inner : [inner]) collectBlock(one, into);
+  const { type: _type, mimeType: _mime, role: _role, text, data, blob, content, resource, ...rest } = block;
+  if (typeof text === "string") into.push(text);
+  for (const bytes of [data, blob]) {
+    const read = typeof bytes === "string" ? textIn(bytes) : undefined;
+    if (read !== undefined) into.push(read);
   }
+  if (Object.keys(rest).length > 0) into.push(rest);
+  // A prompt's message, or a resource inside a block, holds one more.
+  for (const inner of [content, resource])
+    for (const one of Array.isArray(inner) ? (inner as unknown[]) : [inner]) collectBlock(one, into);
+}
+
+/** The text that Base64 stands for, if it is one. */
+function textIn(base64: string): string | undefined {
+  const bytes = Buffer.from(base64, "base64");
+  return bytes.length > 0 && isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }

@@ -35,6 +35,22 @@ export function replaceAt(value: unknown, path: string, put: (old: unknown) => u
   return replace(value, segments, 0, put);
 }
 
+/**
+ * The same with one new value for every place. Where the path names one place in an object that is there, and the object has no such
+ * member, it gets one: a path with `*` or `..` names what is there, and makes nothing.
+ */
+export function setAt(value: unknown, path: string, put: unknown): unknown {
+  const replaced = replaceAt(value, path, () => put);
+  const segments = parsePath(path) ?? [];
+  const last = segments.at(-1);
+  if (last?.kind !== "name" || segments.some(({ kind }) => kind === "each" || kind === "anywhere")) return replaced;
+  return replace(replaced, segments.slice(0, -1), 0, (parent) =>
+    isObject(parent) && !Object.hasOwn(parent, last.name)
+      ? Object.fromEntries([...Object.entries(parent), [last.name, put]])
+      : parent,
+  );
+}
+
 function replace(value: unknown, segments: readonly Segment[], at: number, put: (old: unknown) => unknown): unknown {
   const segment = segments[at];
   if (segment === undefined) return put(value);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { canonicalJson, type Digest, isObject } from "@callgate/core";
+import { canonicalJson, type Digest, isObject, parseJson, stringifyJson } from "@callgate/core";
 import { type Definition, definitionDigest } from "./config/definition.ts";
 import { writeAtomically } from "./setup/files.ts";
 
@@ -47,7 +47,7 @@ export async function keepDefinitions(data: string, server: string, definitions:
   if (definitions.every(isKept)) return;
   for (const definition of definitions) kept.set(definition.name, definition);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeAtomically(file, `${JSON.stringify({ tools: Object.fromEntries(kept) }, null, 2)}\n`, 0o600);
+  await writeAtomically(file, `${stringifyJson({ tools: Object.fromEntries(kept) }, 2)}\n`, 0o600);
 }
 
 /** The fields of a definition that a pin covers, in the order a person reads them. */
@@ -67,7 +67,7 @@ export function changedFields(
 function parsePins(text: string): Map<string, Definition> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseJson(text);
   } catch {
     return new Map();
   }

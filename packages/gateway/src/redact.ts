@@ -1,6 +1,7 @@
 import { canonicalJson, isObject, type Obligation, parseJson, stringifyJson } from "@callgate/core";
 import { type Effort, newEffort, redactMatches } from "@callgate/policy";
 import { replaceAt } from "./json-path.ts";
+import type { WireError } from "./upstream/message.ts";
 
 type Redaction = Extract<Obligation, { kind: "redact" }>;
 
@@ -49,6 +50,54 @@ export function redactResult(
     const content = result["content"].map((block: unknown) => copies.replacedIn(block));
     // Once more from the start, so that a block that came in for a copy meets the redactions of blocks too.
     return apply({ ...result, content });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * A JSON-RPC error as the obligations let the agent see it: its message is what a result says in a text block, its data what a result has
+ * as structured content, and patterns are looked for in both, wherever their paths point. Undefined as above.
+ */
+export function redactError(error: WireError, obligations: readonly Obligation[]): WireError | undefined {
+  if (!obligations.some((o) => o.kind === "redact" && o.target === "result")) return error;
+  const { code, message, data } = error;
+  const result = { content: [{ type: "text", text: message }], ...(data !== undefined && { structuredContent: data }) };
+  const seen = redactResult(result, obligations);
+  const content = seen?.["content"];
+  const block: unknown = Array.isArray(content) ? content[0] : content;
+  const said = redactTexts(
+    {
+      message: isObject(block) ? block["text"] : block,
+      ...(data !== undefined && { data: seen?.["structuredContent"] }),
+    },
+    obligations,
+  );
+  return seen && said && { ...said, code, message: String(said["message"]) };
+}
+
+/**
+ * Params of a message, with what the patterns of the obligations match taken out of every text in them, wherever their paths point: those
+ * name places in results. Undefined if they could not be looked through.
+ */
+export function redactTexts(
+  params: Readonly<Record<string, unknown>>,
+  obligations: readonly Obligation[],
+): Readonly<Record<string, unknown>> | undefined {
+  const patterns = obligations.flatMap((o) =>
+    o.kind === "redact" && o.target === "result" && o.pattern !== undefined ? [{ path: "$", pattern: o.pattern }] : [],
+  );
+  if (patterns.length === 0) return params;
+  const effort = newEffort();
+  try {
+    return Object.fromEntries(
+      Object.entries(params).map(([key, value]) => [
+        key,
+        // The numbers of a message belong to the protocol: how far a call is, and of how much.
+        typeof value === "number" ? value : patterns.reduce((v: unknown, one) => redacted(v, one, effort), value),
+      ]),
+    );
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import { type Digest, messageOf, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import { type Digest, messageOf, type Naming, qualifiedName, stringifyJson, type ToolFacts } from "@callgate/core";
 import type { ResultFlow } from "@callgate/policy";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
@@ -229,7 +229,7 @@ function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], acces
 }
 
 function fingerprint(entries: ReadonlyMap<string, Registered>): string {
-  return JSON.stringify(
+  return stringifyJson(
     [...entries].map(([name, e]) => [
       name,
       e.digest,

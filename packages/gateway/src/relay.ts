@@ -3,6 +3,7 @@ import { isObject, messageOf, qualifiedName } from "@callgate/core";
 import { governCall } from "./call.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
+import { overhearList } from "./overhear.ts";
 import type { Registered } from "./registry.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { Session } from "./session.ts";
@@ -138,12 +139,12 @@ export class Relay {
   ): Promise<Answer> {
     const found: unknown[] = [];
     for (const { entry, items } of await this.#gather(method, key, operation, grant, session, exchange)) {
-      for (const item of items) {
-        if (!isObject(item)) continue;
-        if (key === "prompts")
-          found.push({ ...item, name: qualifiedName(this.#gate.naming, entry.server, String(item["name"])) });
-        else found.push(item);
-      }
+      const shown = items.filter(isObject).map((item) => {
+        const name = qualifiedName(this.#gate.naming, entry.server, String(item["name"]));
+        return key === "prompts" ? { ...item, name } : item;
+      });
+      overhearList(session, `${entry.server}/${method}`, entry.labels, shown);
+      found.push(...shown);
     }
     return { result: { [key]: found, ...PRIVATE } };
   }

@@ -36,7 +36,7 @@ export class Subscriptions {
     const uri = String(params?.["uri"]);
     for (const [session, watched] of this.#bySession)
       if (watched.get(uri)?.entry.server === server)
-        session.owner.onNotification("notifications/resources/updated", params);
+        session.owner.onNotification("notifications/resources/updated", params, server);
   }
 
   async drop(session: Session, uri: string): Promise<void> {

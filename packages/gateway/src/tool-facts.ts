@@ -1,4 +1,12 @@
-import { digestOfJson, isObject, type JsonObject, type Naming, qualifiedName, type ToolFacts } from "@callgate/core";
+import {
+  digestOfJson,
+  isObject,
+  type JsonObject,
+  type Naming,
+  qualifiedName,
+  roundedJson,
+  type ToolFacts,
+} from "@callgate/core";
 import { draftFlow } from "@callgate/policy";
 import type { Definition } from "./config/definition.ts";
 import type { AccessManifest, Config, ToolManifest } from "./config/types.ts";
@@ -60,9 +68,10 @@ export function declaredFacts(
   };
 }
 
+/** JSON Schema validators and the types of rules know no numbers but doubles; what is pinned and listed keeps its digits. */
 function schemaIn(definition: Definition | undefined, key: string): JsonObject | undefined {
   const schema = definition?.[key];
-  return isObject(schema) ? (schema as JsonObject) : undefined;
+  return isObject(schema) ? (roundedJson(schema) as JsonObject) : undefined;
 }
 
 /** Roles for a manifest that names none: a rule over roles MUST NOT pass a tool by because nobody wrote them down. */

@@ -108,7 +108,7 @@ test("paths are absolute, names resolved, durations milliseconds, sizes bytes", 
   });
   expect(files?.manifest.tools["read_file"]).toEqual({
     name: "read_file",
-    result: { untrusted: "all", fields: {} },
+    result: { untrusted: "all", text: "prose", fields: {} },
     scopes: ["files:read"],
     effects: ["read"],
     labels: ["private"],

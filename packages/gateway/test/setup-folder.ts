@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { stringifyJson } from "@callgate/core";
 import { folder } from "./config-folder.ts";
 
 const OFFERING = join(import.meta.dirname, "fixtures", "offering.mjs");
@@ -33,7 +34,7 @@ export function offering(dir: string, mode?: string): { command: string; args: s
 
 /** Changes what the fixture server offers when it is next started. */
 export async function offer(dir: string, tools: readonly OfferedTool[], capabilities?: object): Promise<void> {
-  await writeFile(join(dir, "tools.json"), JSON.stringify({ tools, capabilities }));
+  await writeFile(join(dir, "tools.json"), stringifyJson({ tools, capabilities }));
 }
 
 /** A folder with a configuration of one server, `thing`, that offers these tools. */

@@ -186,6 +186,15 @@ class CompiledSet implements LoadedSet {
     return this.#boundFor(tool).result.rules.some(({ rule }) => rule.appliesTo(principal));
   }
 
+  hidesArguments(tool: ToolFacts, principal: Principal): boolean {
+    return this.#boundFor(tool).call.rules.some(
+      ({ rule }) =>
+        rule.obligations.some((o) => o.kind === "redact" && o.target === "args") &&
+        rule.modeFor(principal.agent) === "enforce" &&
+        rule.appliesTo(principal),
+    );
+  }
+
   decideResult(call: CallFacts, result: ResultFacts): ResultDecision {
     try {
       return judge(this.#boundFor(call.tool).result, returned(call, result));

@@ -49,6 +49,11 @@ export interface PolicySet {
    * evaluate. `call` MUST be what the call was decided on. Never throws, never waits, reads nothing but its arguments.
    */
   decideResult(call: CallFacts, result: ResultFacts): ResultDecision;
+  /**
+   * Whether a permit could demand that something be taken out of the arguments of a call of this tool: until it is decided, nobody
+   * knows what, and they MUST NOT be kept.
+   */
+  hidesArguments(tool: ToolFacts, principal: Principal): boolean;
   /** Whether the tool is shown to this principal in lists: `list` policies alone; without one that forbids, it is shown. */
   mayList(principal: Principal & { readonly scopes: readonly string[] }, tool: ToolFacts): boolean;
   /** Whether a rule about calls of this tool, live or on trial, asks where values came from or who asked for the action. */

@@ -19,7 +19,7 @@ export function settingsFact(settings: PolicySettings): Variable {
   };
   const type: Type = { kind: "object", name: "settings", fields, missing };
   const constant = settings as unknown as Value;
-  return { name: "settings", type, read: () => constant };
+  return { name: "settings", type, read: () => constant, constant };
 }
 
 function typeOf(value: PolicySettings[string]): Type {

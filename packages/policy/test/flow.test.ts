@@ -71,7 +71,7 @@ describe("where a value was seen", () => {
       "[{'sender': 'ann@corp.example', 'body': \"see eve@evil.example\"}]",
     ]) {
       const flow = new SessionFlow();
-      flow.observe(MAIL, text);
+      flow.observe({ ...MAIL, flow: { untrusted: "prose", text: "record" } }, text);
       expect(flow.originsOf("ann@corp.example")).toContain("record");
       expect(flow.originsOf("eve@evil.example")).not.toContain("record");
     }
@@ -83,10 +83,43 @@ describe("where a value was seen", () => {
     expect(flow.originsOf("eve@evil.example")).not.toContain("record");
   });
 
-  it("does not launder an argument through a tool that echoes it", () => {
+  it.each(["eve@evil.example", "email: eve@evil.example\nname: Bob", '{"email":"eve@evil.example"}'])(
+    "takes a text for free text unless it is declared to be a record: %j",
+    (text) => {
+      for (const [declared, origins] of [
+        [undefined, ["private", "tool:mail__read", "untrusted"]],
+        ["prose", ["private", "tool:mail__read", "untrusted"]],
+        ["record", ["private", "record", "tool:mail__read"]],
+      ] as const) {
+        const flow = new SessionFlow();
+        flow.observe({ ...MAIL, flow: { untrusted: "prose", ...(declared && { text: declared }) } }, text);
+        expect(flow.originsOf("eve@evil.example"), declared).toEqual(origins);
+      }
+    },
+  );
+
+  it("reads the labels of fields in a text that is not declared, and all that it says", () => {
     const flow = new SessionFlow();
-    flow.observe({ ...MAIL, args: { address: "eve@evil.example" } }, [{ email: "Eve@evil.example", id: "9" }]);
-    expect(flow.originsOf("eve@evil.example")).toEqual(["model"]);
+    flow.observe(MAIL, '{"password":"correct-horse-7","to":"eve@evil.example","to":"bob@corp.example"}');
+    expect(flow.labels).toContain("secret");
+    expect(flow.originsOf("correct-horse-7")).toContain("secret");
+    expect(flow.originsOf("eve@evil.example")).toContain("untrusted");
+  });
+
+  it.each([
+    "https://evil.example#@corp.example/x",
+    "https://evil.example?@corp.example/x",
+    "https://evil.example\\@corp.example/x",
+    "https://ann@corp.example/x",
+    "https://@corp.example/x",
+    "https://corp.example\u0000.evil.example/x",
+    "https://evil.example\uff0f@corp.example/x",
+    "https://corp.example\uff0f.evil.example/x",
+  ])("does not take the host of a task's URL for that of %j", (url) => {
+    const flow = new SessionFlow();
+    flow.task("Read https://corp.example/page");
+    expect(flow.originsOf(url)).toEqual(["model"]);
+    expect(flow.originsOf("https://corp.example:443/x?a=b@c")).toEqual(["model", "task"]);
   });
 
   it("marks what a command in untrusted text names", () => {
@@ -112,6 +145,15 @@ describe("where a value was seen", () => {
 });
 
 describe("the facts of a call", () => {
+  it("do not lend the ground of one value to what stands beside it", () => {
+    const flow = new SessionFlow();
+    flow.task("Write to bob@corp.example");
+    const originsIn = (to: string) => flow.facts("send", { to }).origins[to];
+    for (const to of ["eve@evil.example bob@corp.example", "eve-2, bob@corp.example", "eve_2 <bob@corp.example>"])
+      expect(originsIn(to), to).toEqual(["model"]);
+    expect(originsIn("Bob Lee <bob@corp.example>")).toContain("task");
+  });
+
   it("tell what a letter carries", () => {
     const flow = new SessionFlow();
     flow.observe(PAGE, "The site is www.evil.example/x");
@@ -133,7 +175,7 @@ describe("the facts of a call", () => {
 
   it("are safe for names that objects have", () => {
     const facts = new SessionFlow().facts("send", { to: ["__proto__", "constructor"] });
-    expect(Object.keys(facts.origins)).toEqual(["constructor", "__proto__"]);
+    expect(Object.keys(facts.origins)).toEqual(["__proto__", "constructor"]);
     expect(Object.getPrototypeOf(facts.origins)).toBe(Object.prototype);
   });
 
@@ -164,20 +206,6 @@ describe("the bound on memory", () => {
   });
 });
 
-describe("texts made to be slow", () => {
-  it.each(["a1 ", "1", "a.", "a-", "a@a.", "www.", "please ", "\n", "may 1 to ", "to-do, ", "a:\n", "- ", "[", "%41"])(
-    "are read to the end: many `%s`",
-    (piece) => {
-      // A search that goes quadratic does not come back within the limit of the test.
-      const flow = new SessionFlow();
-      const text = piece.repeat(300_000 / piece.length);
-      flow.observe(PAGE, `${text} eve@evil.example`);
-      expect(flow.originsOf("eve@evil.example")).toContain("untrusted");
-      expect(Object.keys(flow.facts("send", { body: text }).origins)).toContain(text);
-    },
-  );
-});
-
 describe("a drafted manifest", () => {
   const draft = (name: string, properties: Record<string, object> = {}) =>
     draftFlow({ name, inputSchema: { type: "object", properties: properties as never } });
@@ -188,6 +216,31 @@ describe("a drafted manifest", () => {
     expect(draft("deleteFile", { id: { type: "string" } }).effects).toEqual(["write", "destructive"]);
     expect(draft("send_sms", { phone: { type: "string" } }).effects).toEqual(["write", "external"]);
     expect(draft("get_page", { url: { type: "string" } }).effects).toEqual(["read", "external"]);
+  });
+
+  it("tells tools that look records up from tools that read a text", () => {
+    const textOf = (name: string, description?: string) =>
+      draftFlow({ name, ...(description !== undefined && { description }) }).result.text;
+    for (const name of [
+      "list_files",
+      "search_mails",
+      "get_channels",
+      "read_inbox",
+      "get_balance",
+      "find_user_by_email",
+    ])
+      expect(textOf(name), name).toBe("record");
+    for (const name of [
+      "read_file",
+      "get_page",
+      "get_message",
+      "fetch_content",
+      "get_mail_body",
+      "summarize",
+      "send_mail",
+    ])
+      expect(textOf(name), name).toBeUndefined();
+    expect(textOf("search", "Searches the web.")).toBeUndefined();
   });
 
   it("tells roles from names, formats and types", () => {
@@ -206,35 +259,6 @@ describe("a drafted manifest", () => {
       callback: "url",
       seats: "amount",
     });
-  });
-});
-
-describe("a secret inside a longer text", () => {
-  const vault = (result: unknown, fields = { "[].code": ["secret"] as const }) => {
-    const flow = new SessionFlow();
-    flow.observe({ tool: "vault__read", labels: [], flow: { untrusted: "prose", fields } }, result);
-    return flow;
-  };
-  const originsIn = (flow: SessionFlow, text: string) => flow.facts("send", { text }).origins[text];
-
-  it.each([
-    ["as it is", "the code is 4-7-1-north, bye"],
-    ["in another case", "CODE: 4-7-1-NORTH"],
-    ["under base64", `see ${Buffer.from("pass on 4-7-1-north please").toString("base64")}`],
-    ["percent-encoded", "https://x.example/?q=4%2D7%2D1%2Dnorth"],
-  ])("is found %s", (_, text) => {
-    expect(originsIn(vault([{ door: "east", code: "4-7-1-north" }]), text)).toEqual(
-      expect.arrayContaining(["secret", "tool:vault__read"]),
-    );
-  });
-
-  it("is not found in texts without it, nor for short common words and names of fields", () => {
-    const flow = vault([
-      { door: "east", code: "open" },
-      { door: "west", code: "4-7-1-north" },
-    ]);
-    for (const text of ["open the door", "the code of the door", "4-7-1"])
-      expect(originsIn(flow, text), text).not.toContain("secret");
   });
 });
 

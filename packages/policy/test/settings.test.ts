@@ -15,6 +15,11 @@ it.each([
   ["settings.limit < 500.6 && settings.limit > 500", { limit: 500.5 }],
   ["time.getHours() >= settings.start", { start: 12 }],
   ["settings['limit'] == 1", { limit: 1 }],
+  ["'b.example' in settings.hosts && !(7 in [settings.limit])", { hosts: ["b.example"], limit: 7.5 }],
+  ["time.getHours(settings.zone) == 14", { zone: "+02:00" }],
+  ["time.getHours(settings.zone) == 12", { zone: "" }],
+  ["time.getHours(settings.zone) == 13", { zone: "Europe/Berlin" }],
+  ["'abc'.matches(settings.pattern)", { pattern: "^a.c$" }],
 ] as const)("are read by their types: %s", (when, settings) => {
   const loaded = loadWith(when, settings);
   expect(loaded.ok ? [] : loaded.diagnostics.map(formatDiagnostic)).toEqual([]);
@@ -34,8 +39,11 @@ it.each([
     "`settings` has no field `other`\n  help: add `settings: { other: … }` to callgate.yaml",
   ],
   ["settings.constructor == 'a'", "`settings` has no field `constructor`"],
+  ["time.getHours(settings.folder) > 1", "this call can only fail: there is no time zone `/a`"],
+  ["time.getDayOfWeek('Mars/Base') > 1", "this call can only fail: there is no time zone `Mars/Base`"],
+  ["args.subject.matches(settings.pattern)", "this call can only fail: "],
 ])("refuse what does not fit: %s", (when, message) => {
-  const loaded = loadWith(when, { folder: "/a", limit: 2 });
+  const loaded = loadWith(when, { folder: "/a", limit: 2, pattern: "(" });
   const text = loaded.ok
     ? ""
     : loaded.diagnostics.map(formatDiagnostic).join("\n").replace(" (for tool `mail__send`)", "");

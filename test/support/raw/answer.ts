@@ -1,8 +1,13 @@
+import { stringifyJson } from "@callgate/core";
+
 const RAW_SCHEMA = {
   type: "object",
   properties: { id: { type: "integer", "x-mcp-header": "Id" } },
   required: ["id"],
 } as const;
+
+/** In the definition of `bounded`. A double has no such number. */
+const DEFAULT = 4611686018427387905n;
 
 /** Tools that do the same: each gives back the text of its arguments. They have names of their own for policies to tell apart. */
 export const RAW_TOOLS = ["echo", "open", "rewritten", "redacted", "held", "bounded"].map((name) => ({
@@ -10,7 +15,7 @@ export const RAW_TOOLS = ["echo", "open", "rewritten", "redacted", "held", "boun
   description: "Gives its arguments back, as text and as content, digit by digit",
   inputSchema:
     name === "bounded"
-      ? { ...RAW_SCHEMA, properties: { id: { type: "integer", maximum: 2 ** 53, minimum: 0 } } }
+      ? { ...RAW_SCHEMA, properties: { id: { type: "integer", maximum: 2 ** 53, minimum: 0, default: DEFAULT } } }
       : RAW_SCHEMA,
   outputSchema: { type: "object", properties: { id: { type: "integer" } } },
 }));
@@ -38,7 +43,7 @@ export function rawAnswer(text: string, called: (args: string) => void): string 
         `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":${serverInfo}}}`,
       );
     case "tools/list":
-      return answer(JSON.stringify({ resultType: "complete", tools: RAW_TOOLS }));
+      return answer(stringifyJson({ resultType: "complete", tools: RAW_TOOLS }));
     case "tools/call": {
       const args = /"arguments":(\{[^{}]*\})/.exec(text)?.[1] ?? "null";
       called(args);

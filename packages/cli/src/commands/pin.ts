@@ -1,4 +1,4 @@
-import { CallgateError, messageOf } from "@callgate/core";
+import { CallgateError, messageOf, stringifyJson } from "@callgate/core";
 import { acceptCompared, type Config, changedFields, comparePins, type PinnedTool, printable } from "@callgate/gateway";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
@@ -53,7 +53,7 @@ export function pinCommand(): Command {
       const [only] = looked;
       // Of one server the whole error, with its help and exit code.
       if (looked.length === 1 && only?.error !== undefined) throw only.error;
-      if (options.json) console.log(JSON.stringify(looked.map(asJson)));
+      if (options.json) console.log(stringifyJson(looked.map(asJson)));
       else console.log(looked.map((l) => report(l, options.accept === true)).join("\n\n"));
       if (looked.some((l) => l.error !== undefined || l.tools.some((t) => differs(t) && !l.accepted.includes(t))))
         process.exitCode = EXIT.failed;

@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { type CallFacts, CallgateError, type Decision, messageOf, stringifyJson } from "@callgate/core";
 import { type Config, printable, toolFactsOf } from "@callgate/gateway";
 import { openReader } from "@callgate/ledger";
-import { type RuleTrace, readCall, recordedCall } from "@callgate/policy";
+import { decisionOf, type RuleTrace, readCall, recordedCall } from "@callgate/policy";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 import { casePlaceOf, policySetOf, refuseWrong } from "../policies.ts";
@@ -80,7 +80,7 @@ function ledgerCall(config: Config, seq: string): { readonly call: CallFacts; re
       throw new CallgateError("NOT_REPLAYABLE", `record ${seq} cannot be decided again: ${recorded.unreplayable}`, {
         help: "choose the record of an intent or a denial, made with payloads kept",
       });
-    const then = shown.record.decision;
+    const then = decisionOf(shown.record);
     return { call: recorded.call, ...(then && { then }) };
   } finally {
     reader.close();
@@ -96,7 +96,7 @@ function lines(decision: Decision, rules: readonly RuleTrace[], then: Then | und
   return [
     `verdict: ${decision.verdict}`,
     ...why,
-    ...(then ? [`recorded: ${then.verdict} by ${then.rules.map(printable).join(", ")}`] : []),
+    ...(then ? [`recorded: ${printable(then.verdict)} by ${then.rules.map(printable).join(", ")}`] : []),
     ...(then && then.policies !== decision.policies ? ["the policies are not those that decided it then"] : []),
     rules.length === 0 ? "no rule speaks of this tool" : "rules that speak of this tool:",
     ...each,
@@ -108,9 +108,9 @@ function originLines(flow: CallFacts["flow"]): string[] {
   if (!flow) return [];
   const each = Object.entries(flow.origins).map(([value, origins]) => {
     const call = flow.sources && Object.hasOwn(flow.sources, value) ? flow.sources[value] : undefined;
-    return `  ${shownValue(value)}: ${origins.map(printable).join(", ")}${call === undefined ? "" : `, first in the result of ${call}`}`;
+    return `  ${shownValue(value)}: ${origins.map(printable).join(", ")}${call === undefined ? "" : `, first in the result of ${printable(call)}`}`;
   });
-  return [`the act was asked for by: ${flow.action}`, "where its values came from:", ...each];
+  return [`the act was asked for by: ${printable(flow.action)}`, "where its values came from:", ...each];
 }
 
 function shownValue(value: unknown): string {

@@ -33,7 +33,7 @@ export function simulateCommand(): Command {
   return withCallFilter(withConfig(new Command("simulate")))
     .description("decide the calls of a ledger again by other policies: what would be newly denied, allowed or asked")
     .option("--against <folder>", "the data folder whose ledger is replayed (default: the configuration's)")
-    .option("--policies <files...>", "policy files or globs that stand in for the configuration's")
+    .option("--policies <files...>", "policy files, globs or packs (`pack:base`) that stand in for the configuration's")
     .option(
       "--fail-on <changes>",
       `which of ${FAIL_ON.join(", ")} fail, with commas between; or none`,

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { CallgateError, messageOf } from "@callgate/core";
-import { toolFactsOf } from "@callgate/gateway";
+import { printable, toolFactsOf } from "@callgate/gateway";
 import { type LedgerReader, openReader } from "@callgate/ledger";
 import { type SuggestReport, suggestPolicies } from "@callgate/policy";
 import { Command } from "commander";
@@ -74,7 +74,7 @@ async function give(report: SuggestReport, { out, json }: Options): Promise<void
   else if (out === undefined) process.stdout.write(text);
   else
     console.log(`${out}: ${report.suggestions.length} policies, which allow all ${report.calls} calls they come from`);
-  if (!json && report.passedOver.length > 0) console.error(`not learned from${reasons(report)}`);
+  if (!json && report.passedOver.length > 0) console.error(printable(`not learned from${reasons(report)}`));
 }
 
 function reasons({ passedOver }: SuggestReport): string {

@@ -1,3 +1,4 @@
+import { stringifyJson } from "@callgate/core";
 import { printable } from "@callgate/gateway";
 
 const MOST_LINES = 400;
@@ -31,7 +32,7 @@ export function definitionLines(definition: Readonly<Record<string, unknown>>): 
 
 function linesOf(value: unknown): string[] {
   if (value === undefined) return [];
-  return (typeof value === "string" ? value : JSON.stringify(value, null, 2)).split("\n").map(printable);
+  return (typeof value === "string" ? value : stringifyJson(value, 2)).split("\n").map(printable);
 }
 
 /** `[i][j]`: how many lines the rests of both from there have in common, in order. */

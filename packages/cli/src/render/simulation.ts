@@ -51,7 +51,8 @@ export function simulationLines(report: SimulationReport, records: number): stri
 /** The records that stand for a group, one a line. */
 export function exampleLines(examples: readonly Example[]): string[] {
   return examples.map(
-    ({ seq, ts, agent, call }) => `      #${seq}  ${ts}  ${printable(agent ?? "-")}  ${printable(call ?? "-")}`,
+    ({ seq, ts, agent, call }) =>
+      `      #${seq}  ${printable(ts)}  ${printable(agent ?? "-")}  ${printable(call ?? "-")}`,
   );
 }
 

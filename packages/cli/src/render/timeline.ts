@@ -22,7 +22,9 @@ export function renderTimeline(
   }
   const numbers = new Map([...calls.keys()].map((key, i) => [key, i + 1]));
   const stories = [...calls.values()].map((call, i) => story(call, i + 1, numbers, payloadsOf));
-  return [head(records, calls.size), "", ...stories].join("\n");
+  // What belongs to no call, such as the opening of a declared session, is told but not counted.
+  const made = [...calls.values()].filter(([first]) => first?.call !== undefined).length;
+  return [head(records, made), "", ...stories].join("\n");
 }
 
 function head(records: readonly LedgerRecord[], calls: number): string {
@@ -46,11 +48,13 @@ function story(
   payloadsOf: (seq: number) => Readonly<Record<string, string>>,
 ): string {
   const [first] = call as readonly [LedgerRecord, ...LedgerRecord[]];
-  const withArgs = call.find((r) => r.args !== undefined && (r.kind === "intent" || r.kind === "denial"));
-  const args = withArgs ? payloadsOf(withArgs.seq)["args"] : undefined;
+  const argsOf = (record: LedgerRecord | undefined): string | undefined =>
+    record?.args === undefined ? undefined : payloadsOf(record.seq)["args"];
+  const named = call.find((r) => r.tool !== undefined);
+  const args = argsOf(call.find((r) => r.kind === "intent" || r.kind === "denial") ?? (named ? undefined : first));
   const parent = first.parent === undefined ? undefined : numbers.get(first.parent);
   const title = [
-    first.tool ? toolName(first) : first.kind,
+    named ? toolName(named) : first.kind,
     args ?? "",
     parent === undefined ? "" : `(goes on from ${parent})`,
   ]
@@ -58,9 +62,12 @@ function story(
     .join(" ");
   const pad = " ".repeat(19);
   const seqs = call.length === 1 ? `#${first.seq}` : `#${first.seq}-${(call.at(-1) as LedgerRecord).seq}`;
-  const steps = call.map((r) => printable(stepOf(r))).filter((s) => s !== "");
+  // A task that came with a call stands among its steps: the title has the call's own arguments.
+  const steps = call
+    .map((r) => printable(stepOf(r, named && r.kind === "session" ? argsOf(r) : undefined)))
+    .filter((s) => s !== "");
   return [
-    `${String(number).padStart(4)}  ${first.ts.slice(11, 23)} ${shortText(title, LINE)}`,
+    `${String(number).padStart(4)}  ${printable(first.ts.slice(11, 23))} ${shortText(title, LINE)}`,
     ...wrap([...steps, seqs], LINE).map((line) => `${pad}${line}`),
   ].join("\n");
 }
@@ -78,8 +85,8 @@ function wrap(steps: readonly string[], width: number): string[] {
   return lines;
 }
 
-/** What a record adds to the story of its call. */
-function stepOf(record: LedgerRecord): string {
+/** What a record adds to the story of its call. `said` is what a session was told. */
+function stepOf(record: LedgerRecord, said: string | undefined): string {
   const { kind, decision, error, status, ms, detail } = record;
   const rules = decision && decision.rules.length > 0 ? ` by ${decision.rules.join(", ")}` : "";
   switch (kind) {
@@ -91,7 +98,9 @@ function stepOf(record: LedgerRecord): string {
     case "approval":
       return approvalStep(String(detail?.["state"]), rules, decision?.approver);
     case "callback":
-      return `the server asked for ${String(detail?.["method"])}${status === "ok" ? "" : " and got no answer"}`;
+      return `the server asked for ${String(detail?.["method"])}${answerStep(status, detail?.["refused"])}`;
+    case "session":
+      return sessionStep(String(detail?.["state"]), detail?.["opener"], said);
     case "outcome": {
       const time = ms === undefined ? "" : ` in ${ms} ms`;
       return status === "ok"
@@ -101,6 +110,17 @@ function stepOf(record: LedgerRecord): string {
     default:
       return kind;
   }
+}
+
+function answerStep(status: LedgerRecord["status"], refused: unknown): string {
+  if (status === "ok") return "";
+  return typeof refused === "string" ? `, and the answer was withheld by ${refused}` : " and got no answer";
+}
+
+function sessionStep(state: string, opener: unknown, said: string | undefined): string {
+  const what = state === "task" ? "told its task" : state;
+  const by = typeof opener === "string" ? ` by ${opener}` : "";
+  return `${what}${by}${said === undefined ? "" : ` ${said.slice(0, LINE)}`}`;
 }
 
 function approvalStep(state: string, rules: string, by: string | undefined): string {

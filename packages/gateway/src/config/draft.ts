@@ -1,4 +1,12 @@
-import { type ArgumentRole, type Digest, isObject, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
+import {
+  type ArgumentRole,
+  type Digest,
+  isObject,
+  type JsonObject,
+  type Label,
+  roundedJson,
+  type ToolEffect,
+} from "@callgate/core";
 import { draftFlow, type ResultFlow } from "@callgate/policy";
 import { Document, isCollection, type YAMLMap } from "yaml";
 import { type Definition, definitionDigest } from "./definition.ts";
@@ -62,7 +70,7 @@ export function draftTool(server: string, definition: Definition): ToolDraft {
     {
       name: definition.name,
       ...(typeof description === "string" && { description }),
-      ...(isObject(inputSchema) && { inputSchema: inputSchema as JsonObject }),
+      ...(isObject(inputSchema) && { inputSchema: roundedJson(inputSchema) as JsonObject }),
     },
     effects,
   );

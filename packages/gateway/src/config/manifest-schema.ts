@@ -44,6 +44,14 @@ const result = z.strictObject({
         "prose",
       ),
     ),
+  text: choice("kind of text", ["prose", "record"])
+    .prefault("prose")
+    .meta(
+      about(
+        "What its texts are where `untrusted` is `prose`: `record` if they are the server's own records (JSON, YAML, one short value), and not what somebody wrote.",
+        "record",
+      ),
+    ),
   fields: z
     .record(z.string(), z.array(label))
     .prefault({})

@@ -49,7 +49,13 @@ export class HttpSession implements Transport {
     this.#broker = broker;
     this.#grant = grant;
     this.sessionId = id;
-    const owner = sessionOwner(() => this.#server, `http session of ${grant.principal.agent}`);
+    const name = `http session of ${grant.principal.agent}`;
+    const owner = sessionOwner(
+      () => this.#server,
+      name,
+      broker.gate,
+      () => this.session,
+    );
     this.session = broker.openSession(grant, owner);
     this.#server = agentServer(broker, "legacy", () => ({ grant: this.#grant, session: this.session }));
     this.#unwatch = broker.onListChanged((kind) => void this.#server.notification(changeNotice(kind)).catch(() => {}));

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Broker } from "../broker.ts";
 import { EVERYTHING } from "../callbacks.ts";
 import type { Exchange } from "../exchange.ts";
+import { overhear } from "../overhear.ts";
 import { RELAYED } from "../relay.ts";
 import type { Session } from "../session.ts";
 import type { LinkOwner } from "../upstream/link.ts";
@@ -147,11 +148,12 @@ export class ModernFace {
         Promise.reject(
           new RefusedRequest({ code: WIRE_CODES.methodNotFound, message: "the client cannot be asked outside a call" }),
         ),
-      onNotification: (method, params) => {
+      onNotification: (method, params, from = "") => {
         const { notify } = this.#principalOf(grant).handler;
-        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string")
+        if (method === "notifications/resources/updated" && typeof params?.["uri"] === "string") {
+          overhear(this.#broker.gate, this.#sessionOf(grant), from, { uri: params["uri"] });
           notify.resourceUpdated(params["uri"]);
-        else if (method === "notifications/resources/list_changed") notify.resourcesChanged();
+        } else if (method === "notifications/resources/list_changed") notify.resourcesChanged();
         else if (method === "notifications/prompts/list_changed") notify.promptsChanged();
       },
     };

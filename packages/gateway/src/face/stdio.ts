@@ -31,7 +31,12 @@ export async function serveStdioFace(broker: Broker, log: Logger): Promise<void>
     process.stdin.once("end", resolve);
     process.stdin.once("close", resolve);
   });
-  const owner: LinkOwner = sessionOwner(() => current, `stdio ${agent.name}`);
+  const owner: LinkOwner = sessionOwner(
+    () => current,
+    `stdio ${agent.name}`,
+    broker.gate,
+    () => opened(),
+  );
   const opened = (): Session => {
     session ??= broker.openSession(grant, owner);
     return session;

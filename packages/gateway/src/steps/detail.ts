@@ -11,9 +11,13 @@ import {
 interface Told {
   /** The facts as JSON, which the record keeps beside it. */
   readonly facts?: string | undefined;
+  /** The digest of the arguments as the agent sent them, where others went to the server. */
+  readonly asked?: Digest | undefined;
   readonly errors?: readonly Reason[];
   readonly fault?: string | undefined;
   readonly trial?: Decision["trial"] | ResultDecision["trial"] | undefined;
+  /** What the result policies made of a result. */
+  readonly judged?: ResultDecision["verdict"];
   /** Rules that blocked a result, or whose obligations it met. */
   readonly rules?: readonly string[];
 }
@@ -23,14 +27,16 @@ const MAX_RULES = 50;
 const MAX_BYTES = 4000;
 
 /** The detail of a record about a decision; undefined if there is nothing to say. Lists of rules are cut to what fits. */
-export function detailOf({ facts, errors = [], fault, trial, rules = [] }: Told): RecordDraft["detail"] {
+export function detailOf({ facts, asked, errors = [], fault, trial, judged, rules = [] }: Told): RecordDraft["detail"] {
   const base = {
     ...(facts !== undefined && { facts: digestOf(facts) }),
+    ...(asked !== undefined && { asked }),
     ...(errors.length > 0 && {
       errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
     }),
     ...(fault !== undefined && { fault: clip(fault, 300) }),
-  } satisfies { facts?: Digest; errors?: unknown; fault?: string };
+    ...(judged !== undefined && { judged }),
+  } satisfies { facts?: Digest; asked?: Digest; errors?: unknown; fault?: string; judged?: string };
   if (!trial && rules.length === 0) return Object.keys(base).length > 0 ? base : undefined;
   for (let most = MAX_RULES; ; most >>= 1) {
     const detail = {

@@ -13,17 +13,17 @@ const MAX_SHOWN = 4000;
 const ASK_KEY = "callgate-approval";
 
 /**
- * Holds a call until a person answers. Nothing back means: go on. An approval counts for one exact call (principal, tool, arguments,
- * policy set), once, until it expires.
+ * Holds a call until a person answers. Nothing back means: go on. An approval counts for one exact call (principal, tool, arguments as
+ * they go to the server, policy set), once, until it expires.
  */
 export async function hold(life: Life): Promise<Refusal | { answer: Answer } | undefined> {
-  const { gate, decision, grant, request, argsDigest, exchange } = life;
-  if (decision?.verdict !== "hold" || !argsDigest) throw new Error("hold without a decision to hold");
+  const { gate, decision, grant, request, argsDigest, sent, exchange } = life;
+  if (decision?.verdict !== "hold" || !argsDigest || !sent) throw new Error("hold without a decision to hold");
   const exact: ExactCall = {
     agent: grant.principal.agent,
     user: grant.principal.user,
     tool: request.name,
-    args: argsDigest,
+    args: sent.digest,
     policies: decision.policies,
   };
   const reason = decision.reasons.map((r) => r.message).join("; ");
@@ -41,18 +41,18 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   const approval = gate.approvals.request(exact, {
     session: life.session.id,
     call: life.id,
-    argsText: life.argsText,
+    argsText: sent.text,
     reason,
     ttl: gate.approvalTimes.ttl,
   });
 
   // The policed agent's own client may answer only where every asking policy says so.
   // It must be able to show them the whole call: what does not fit a question goes to an operator.
-  if (decision.approver === "client" && canElicit(exchange.capabilities) && life.argsText.length <= MAX_SHOWN) {
+  if (decision.approver === "client" && canElicit(exchange.capabilities) && sent.text.length <= MAX_SHOWN) {
     if (round?.kind === "approval" && round.approval === approval.id)
       return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
-    const callback = question(life, reason);
+    const callback = question(life, sent.text, reason);
     if (exchange.ask) {
       const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
       if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
@@ -65,7 +65,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
       { agent, user, tool: request.name, args: argsDigest },
     );
     life.reservation?.release();
-    life.session.trail.remove(life.id);
+    life.session.state.trail.remove(life.id);
     return {
       answer: { result: { resultType: "input_required", inputRequests: { [ASK_KEY]: callback }, requestState } },
     };
@@ -122,7 +122,7 @@ async function conclude(life: Life, exact: ExactCall, id: string, response: unkn
 }
 
 async function accept(life: Life, id: string, by: string | undefined): Promise<undefined> {
-  life.session.state.watch?.approve(life.request.args);
+  life.session.state.watch?.approve(life.sent?.args);
   life.approver = by ?? "unknown";
   await recordApproval(life, "approved", id, life.approver);
   return undefined;
@@ -133,12 +133,12 @@ async function reject(life: Life, id: string, by: string | undefined): Promise<R
   return refuse("approval-refused", "a person refused this call", "do not repeat it; find another way or stop");
 }
 
-function question(life: Life, reason: string): Callback {
+function question(life: Life, args: string, reason: string): Callback {
   return {
     method: "elicitation/create",
     params: {
       mode: "form",
-      message: `Approve this call?\n\n${life.request.name} ${printable(life.argsText)}\n\nIt is held because ${reason}.`,
+      message: `Approve this call?\n\n${life.request.name} ${printable(args)}\n\nIt is held because ${reason}.`,
       requestedSchema: {
         type: "object",
         properties: {

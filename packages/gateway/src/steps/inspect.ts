@@ -1,12 +1,12 @@
-import { digestOf, isObject, stringifyJson } from "@callgate/core";
+import { digestOf, isObject, type Obligation, stringifyJson } from "@callgate/core";
 import type { Answer } from "../exchange.ts";
 import { IDENTITY } from "../identity.ts";
-import { redactResult } from "../redact.ts";
-import { ENVELOPE } from "../upstream/message.ts";
+import { redactError, redactResult } from "../redact.ts";
+import { ENVELOPE, type WireError } from "../upstream/message.ts";
 import type { UpstreamFailure } from "../upstream/peer.ts";
 import type { Reply } from "../upstream/wire.ts";
 import { DENIED_CODE, toolError } from "./deny.ts";
-import { judgeResult, withheld } from "./judge-result.ts";
+import { judgeError, judgeResult, withheld } from "./judge-result.ts";
 import type { Life, Outcome } from "./life.ts";
 import type { Ran } from "./run.ts";
 import { sliceResult } from "./slice-result.ts";
@@ -28,14 +28,11 @@ export function inspect(life: Life, ran: Ran): Outcome {
   const { reply, ms } = ran;
   const { message } = reply;
   if (message.error) {
-    const { code, message: text } = message.error;
-    watch(life, message.error);
-    return {
-      answer: { error: message.error },
-      status: "error",
-      error: { code: `wire/${code}`, message: String(text) },
-      ms,
-    };
+    try {
+      return refused(life, message.error, ms);
+    } catch {
+      return blocked(life, "invalid-result", "the server's error could not be inspected", ms);
+    }
   }
   if (!isObject(message.result)) return blocked(life, "invalid-result", "the server's answer is not a result", ms);
   try {
@@ -43,6 +40,25 @@ export function inspect(life: Life, ran: Ran): Outcome {
   } catch {
     return blocked(life, "invalid-result", "the result could not be inspected", ms);
   }
+}
+
+/** A JSON-RPC error is text of the server like any result. */
+function refused(life: Life, received: WireError, ms: number): Outcome {
+  const said = typeof received.message === "string" ? received : { ...received, message: String(received.message) };
+  const verdict = judgeError(life, said);
+  if (verdict?.verdict === "block") return withheld(life, verdict, ms);
+  const obligations = [...(life.decision?.obligations ?? []), ...(verdict?.obligations ?? [])];
+  const error = redactError(said, obligations);
+  if (!error) return unreadable(life, ms);
+  const limit = limitOf(life, obligations);
+  if (Buffer.byteLength(stringifyJson(error)) > limit) return tooLarge(life, limit, ms);
+  carry(life, error, obligations);
+  return {
+    answer: { error },
+    status: "error",
+    error: { code: `wire/${error.code}`, message: error.message },
+    ms,
+  };
 }
 
 function judged(
@@ -58,14 +74,7 @@ function judged(
   if (verdict?.verdict === "block") return withheld(life, verdict, ms);
   const obligations = [...(decision?.obligations ?? []), ...(verdict?.obligations ?? [])];
   const result = redactResult(received, obligations);
-  if (!result)
-    return blocked(
-      life,
-      "obligation",
-      "a policy takes something out of the result, which is too large to be looked through",
-      ms,
-      "ask for less: a smaller range, a filter, or a page",
-    );
+  if (!result) return unreadable(life, ms);
   const shaped = reshape(
     result,
     result === received ? reply : { message: reply.message },
@@ -73,32 +82,21 @@ function judged(
     exchange.era,
     tool.wrapsResult,
   );
-  const caps = obligations.flatMap((o) => (o.kind === "cap" && o.resultBytes !== undefined ? [o.resultBytes] : []));
-  const limit = Math.min(gate.limits.resultBytes, tool.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
+  const limit = limitOf(life, obligations);
   const text = shaped.text ?? stringifyJson(shaped.result);
   if (text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit))
-    return blocked(
-      life,
-      "result-too-large",
-      `the result is over ${limit} bytes`,
-      ms,
-      "ask for less: a smaller range, a filter, or a page",
-    );
+    return tooLarge(life, limit, ms);
   const isError = received["isError"] === true;
   if (request.operation === "tools/call" && tool.checkResult && !isError) {
     const structured = received["structuredContent"];
     const fault = structured === undefined ? "it has no structuredContent" : tool.checkResult(structured);
-    if (fault) return blocked(life, "invalid-result", `the result does not fit the tool's output schema: ${fault}`, ms);
+    if (fault) {
+      // It names members of the result, which are the server's words: for operators alone.
+      gate.log.debug({ call: life.id, tool: request.name, fault }, "a result does not fit its output schema");
+      return blocked(life, "invalid-result", "the result does not fit the tool's output schema", ms);
+    }
   }
-  watch(life, result);
-  for (const obligation of obligations) {
-    if (obligation.kind === "label") life.session.state.mark([obligation.label]);
-    if (obligation.kind === "notify")
-      gate.log.warn(
-        { call: life.id, rule: obligation.rule, channel: obligation.channel, tool: request.name },
-        "a policy asked to be told of this call",
-      );
-  }
+  carry(life, result, obligations);
   const answer: Answer = shaped.text === undefined ? { result: shaped.result } : { resultText: shaped.text };
   return {
     answer,
@@ -108,6 +106,25 @@ function judged(
     digest: digestOf(text),
     ms,
   };
+}
+
+/** What goes to the agent is seen from now on, and what policies demand with it is done. */
+function carry(life: Life, seen: object, obligations: readonly Obligation[]): void {
+  watch(life, seen);
+  for (const obligation of obligations) {
+    if (obligation.kind === "label") life.session.state.mark([obligation.label]);
+    if (obligation.kind === "notify")
+      life.gate.log.warn(
+        { call: life.id, rule: obligation.rule, channel: obligation.channel, tool: life.request.name },
+        "a policy asked to be told of this call",
+      );
+  }
+}
+
+/** The most bytes that the agent may get. */
+function limitOf({ gate, tool }: Life, obligations: readonly Obligation[]): number {
+  const caps = obligations.flatMap((o) => (o.kind === "cap" && o.resultBytes !== undefined ? [o.resultBytes] : []));
+  return Math.min(gate.limits.resultBytes, tool?.limits.resultBytes ?? Number.POSITIVE_INFINITY, ...caps);
 }
 
 /** The result in the agent's era; its exact text where nothing had to change. */
@@ -135,6 +152,17 @@ function reshape(
   return { result: older, text: undefined };
 }
 
+const LESS = "ask for less: a smaller range, a filter, or a page";
+
+function tooLarge(life: Life, limit: number, ms: number): Outcome {
+  return blocked(life, "result-too-large", `the result is over ${limit} bytes`, ms, LESS);
+}
+
+function unreadable(life: Life, ms: number): Outcome {
+  const message = "a policy takes something out of the result, which is too large to be looked through";
+  return blocked(life, "obligation", message, ms, LESS);
+}
+
 /** The result is withheld: the call happened, and the agent is told why it sees nothing of it. */
 function blocked(life: Life, rule: string, message: string, ms: number, remedy?: string): Outcome {
   return {
@@ -153,10 +181,12 @@ function failed(life: Life, error: UpstreamFailure, ms: number): Outcome {
       : error.reason === "unreachable"
         ? "try again in a moment"
         : undefined;
+  if (error.told !== error.message)
+    life.gate.log.debug({ call: life.id, tool: life.request.name, err: error.message }, "a server failed");
   return {
-    answer: failure(life, `callgate/${error.reason}`, error.message, remedy),
+    answer: failure(life, `callgate/${error.reason}`, error.told, remedy),
     status,
-    error: { code: `callgate/${error.reason}`, message: error.message },
+    error: { code: `callgate/${error.reason}`, message: error.told },
     ms,
   };
 }

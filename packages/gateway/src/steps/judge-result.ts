@@ -1,5 +1,6 @@
 import { type ResultDecision, stringifyJson } from "@callgate/core";
 import { partsOf } from "../flow-watch.ts";
+import type { WireError } from "../upstream/message.ts";
 import type { Reply } from "../upstream/wire.ts";
 import { DENIED_CODE, toolError } from "./deny.ts";
 import type { Life, Outcome } from "./life.ts";
@@ -22,6 +23,20 @@ export function judgeResult(
     text: texts.join("\n"),
     isError: received["isError"] === true,
     bytes: Buffer.byteLength(whole ?? stringifyJson(received)),
+  });
+  return life.judged;
+}
+
+/** The same for a JSON-RPC error, which is judged as a result that says it failed. */
+export function judgeError(life: Life, error: WireError): ResultDecision | undefined {
+  const { policies, facts, tool, grant } = life;
+  if (!policies || !facts || !tool) throw new Error("an error before its decision");
+  if (!policies.hasResultRules(tool, grant.principal)) return undefined;
+  const { message, data } = error;
+  life.judged = policies.decideResult(facts, {
+    text: data === undefined ? message : `${message}\n${stringifyJson(data)}`,
+    isError: true,
+    bytes: Buffer.byteLength(stringifyJson(error)),
   });
   return life.judged;
 }

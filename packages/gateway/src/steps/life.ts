@@ -45,7 +45,7 @@ export interface Life {
   readonly began: number;
   /** Set by resolve. */
   tool: Registered | undefined;
-  /** Set by validate. */
+  /** Set by validate: the arguments as the agent sent them, as canonical JSON, and its digest. */
   argsText: string;
   argsDigest: Digest | undefined;
   /** Set by validate where the agent came back with a state that the broker sealed. */
@@ -61,12 +61,22 @@ export interface Life {
   readonly meta: Readonly<Record<string, unknown>> | undefined;
   /** What goes to the server: as the agent sent it, unless a policy demands a change. */
   params: Record<string, unknown>;
-  /** False where a policy wants arguments out of sight: the record then has their digest alone. */
-  keepArgs: boolean;
+  /** Set by oblige: the arguments that go to the server. They are what a person approves, and what the record has. */
+  sent: SentArguments | undefined;
   /** Set by hold: who approved. */
   approver: string | undefined;
   /** Set by inspect, where a policy speaks about the result. */
   judged: ResultDecision | undefined;
+}
+
+/** The arguments of a call after what policies demand. */
+export interface SentArguments {
+  readonly args: unknown;
+  /** As canonical JSON, and its digest. */
+  readonly text: string;
+  readonly digest: Digest;
+  /** Whether something was taken out: what the agent sent MUST then not be kept or shown, in no form but its digest. */
+  readonly redacted: boolean;
 }
 
 /** Why a call is not made: reasons for the agent and the record, or an error nobody foresaw. */
@@ -110,7 +120,7 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     decision: undefined,
     meta: withoutTask(exchange.meta),
     params: request.params,
-    keepArgs: true,
+    sent: undefined,
     approver: undefined,
     judged: undefined,
   };

@@ -1,24 +1,31 @@
-import type { Obligation } from "@callgate/core";
+import { digestOf, type Obligation } from "@callgate/core";
 import { newEffort } from "@callgate/policy";
-import { replaceAt } from "../json-path.ts";
+import { replaceAt, setAt } from "../json-path.ts";
 import { redacted } from "../redact.ts";
+import { canonicalText } from "../validate.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
 /**
  * Does to the arguments what the permitting policies demand: redact, rewrite, clamp. What goes to the server is checked against its
- * schema again; arguments that no longer fit are a deny, and so is an obligation that cannot be carried out.
+ * schema again; arguments that no longer fit are a deny, and so is an obligation that cannot be carried out. MUST come before anyone
+ * is asked to approve the call, so that they see what will run.
  */
 export function oblige(life: Life): Refusal | undefined {
-  const { decision, tool, request } = life;
-  const obligations = decision?.obligations.filter(changesArguments) ?? [];
-  if (obligations.length === 0) return undefined;
+  const { decision, tool, request, argsText, argsDigest } = life;
+  if (!decision || !argsDigest) throw new Error("oblige before decide");
+  const obligations = decision.obligations.filter(changesArguments);
+  if (obligations.length === 0) {
+    life.sent = { args: request.args, text: argsText, digest: argsDigest, redacted: false };
+    return undefined;
+  }
   if (request.operation !== "tools/call")
     return refuse("obligation", "a policy demands a change of arguments that only tools have", "tell an operator");
   let args = request.args;
+  let isRedacted = false;
   for (const obligation of obligations) {
     const changed = change(args, obligation);
     if ("refusal" in changed) return changed.refusal;
-    if (obligation.kind === "redact" && changed.args !== args) life.keepArgs = false;
+    if (obligation.kind === "redact" && changed.args !== args) isRedacted = true;
     args = changed.args;
   }
   const fault = tool?.checkArgs?.(args);
@@ -28,6 +35,14 @@ export function oblige(life: Life): Refusal | undefined {
       `after what a policy changed in the arguments, ${fault}`,
       "tell an operator: the policy does not fit the tool",
     );
+  const text = canonicalText(args);
+  if (text === undefined)
+    return refuse(
+      "obligation",
+      "after what a policy changed in the arguments, they have no exact form as JSON",
+      "tell an operator: the policy does not fit the tool",
+    );
+  life.sent = { args, text, digest: digestOf(text), redacted: isRedacted };
   life.params = { ...request.params, arguments: args };
   return undefined;
 }
@@ -43,7 +58,7 @@ function change(args: unknown, obligation: Change): { readonly args: unknown } |
   const { rule, path } = obligation;
   switch (obligation.kind) {
     case "rewrite":
-      return { args: replaceAt(args, path, () => obligation.value) };
+      return { args: setAt(args, path, obligation.value) };
     case "clamp": {
       let misfit = false;
       const clamped = replaceAt(args, path, (old) => {

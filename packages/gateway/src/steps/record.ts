@@ -1,4 +1,4 @@
-import { messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { type Digest, messageOf, type Reason, type RecordDraft } from "@callgate/core";
 import { clip, detailOf } from "./detail.ts";
 import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
 
@@ -9,7 +9,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
   const { decision } = life;
   if (!decision) throw new Error("intent before decision");
   const facts = factsText(life);
-  const detail = detailOf({ facts, trial: decision.trial });
+  const detail = detailOf({ facts, asked: askedOf(life), trial: decision.trial });
   try {
     await life.gate.ledger.append({
       ...common(life),
@@ -21,7 +21,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
         ...(life.approver !== undefined && { approver: life.approver }),
       },
       ...(detail && { detail }),
-      payloads: { ...(life.keepArgs && { args: life.argsText }), ...(facts !== undefined && { facts }) },
+      payloads: payloadsOf(life, facts),
     });
     return undefined;
   } catch (error) {
@@ -42,7 +42,7 @@ export async function recordDenial(
   fault: string | undefined,
 ): Promise<number> {
   const facts = factsText(life);
-  const detail = detailOf({ facts, errors, fault, trial: life.decision?.trial });
+  const detail = detailOf({ facts, asked: askedOf(life), errors, fault, trial: life.decision?.trial });
   return await life.gate.ledger.append({
     ...common(life),
     kind: "denial",
@@ -53,10 +53,7 @@ export async function recordDenial(
     },
     error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
     ...(detail && { detail }),
-    payloads: {
-      ...(life.keepArgs && life.argsText !== "" && { args: life.argsText }),
-      ...(facts !== undefined && { facts }),
-    },
+    payloads: payloadsOf(life, facts),
   });
 }
 
@@ -80,13 +77,13 @@ export async function recordApproval(
   });
 }
 
-/** What a server asked of the agent's client, and whether it got an answer. Rides with the next commit. */
-export function recordCallback(life: Life, method: string, answered: boolean): void {
+/** What a server asked of the agent's client, and whether it got an answer, or by which rule it did not. Rides with the next commit. */
+export function recordCallback(life: Life, method: string, answered: boolean, refused?: string): void {
   life.gate.ledger.appendLater({
     ...common(life),
     kind: "callback",
     status: answered ? "ok" : "error",
-    detail: { method: clip(method, 128) },
+    detail: { method: clip(method, 128), ...(refused !== undefined && { refused }) },
   });
 }
 
@@ -97,6 +94,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
     judged &&
     detailOf({
       errors: judged.errors,
+      judged: judged.verdict,
       trial: judged.trial,
       rules: [...new Set((judged.verdict === "block" ? judged.reasons : judged.obligations).map((one) => one.rule))],
     });
@@ -139,13 +137,30 @@ function factsText(life: Life): string | undefined {
     loop,
     budget,
     // Origins are kept by the text of each argument: out of sight with them.
-    ...(flow && life.keepArgs && { flow }),
+    ...(flow && !hidesAsked(life) && { flow }),
+    ...(askedOf(life) !== undefined && !hidesAsked(life) && { asked: life.argsText }),
     time,
   });
 }
 
+/** Whether what the agent sent MUST be kept in no form but its digest. */
+function hidesAsked({ sent, tool, gate, policies, grant }: Life): boolean {
+  return sent ? sent.redacted : tool !== undefined && (policies ?? gate.policies).hidesArguments(tool, grant.principal);
+}
+
+/** The digest of what the agent sent, where something else went to the server. */
+function askedOf({ sent, argsDigest }: Life): Digest | undefined {
+  return sent && sent.digest !== argsDigest ? argsDigest : undefined;
+}
+
+function payloadsOf(life: Life, facts: string | undefined): NonNullable<RecordDraft["payloads"]> {
+  const args = life.sent?.text ?? (life.argsText !== "" && !hidesAsked(life) ? life.argsText : undefined);
+  return { ...(args !== undefined && { args }), ...(facts !== undefined && { facts }) };
+}
+
 function common(life: Life): Omit<RecordDraft, "kind"> {
   const { grant, session, tool, exchange, round, request } = life;
+  const args = life.sent?.digest ?? life.argsDigest;
   const trace =
     typeof exchange.meta?.["traceparent"] === "string"
       ? TRACEPARENT.exec(exchange.meta["traceparent"])?.[1]
@@ -160,7 +175,7 @@ function common(life: Life): Omit<RecordDraft, "kind"> {
     ...(tool
       ? { tool: { server: tool.server, name: tool.name, digest: tool.digest } }
       : { tool: { server: "", name: clip(request.name, 128), digest: NO_DIGEST } }),
-    ...(life.argsDigest && { args: life.argsDigest }),
+    ...(args && { args }),
   };
 }
 

@@ -1,5 +1,5 @@
-import { isObject, messageOf } from "@callgate/core";
-import { allowedCapabilities, type Callback, callbackAllowed } from "../callbacks.ts";
+import { messageOf } from "@callgate/core";
+import { allowedCapabilities, type Callback, callbackAllowed, EVERYTHING } from "../callbacks.ts";
 import type { Answer } from "../exchange.ts";
 import type { Link } from "../upstream/link.ts";
 import { WIRE_CODES, type WireError } from "../upstream/message.ts";
@@ -7,9 +7,11 @@ import { paramHeaders } from "../upstream/param-headers.ts";
 import { UpstreamFailure } from "../upstream/peer.ts";
 import { type Dispatch, Running } from "../upstream/running.ts";
 import type { Reply } from "../upstream/wire.ts";
+import { answersTo, answerTo } from "./answers.ts";
+import { aside, asideQuestion, asideQuestions } from "./aside.ts";
+import { DENIED_CODE } from "./deny.ts";
 import type { Life } from "./life.ts";
 import { recordCallback } from "./record.ts";
-import { watch } from "./watch.ts";
 
 /** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
 export type Ran =
@@ -54,8 +56,9 @@ export async function run(life: Life): Promise<Ran> {
         continue;
       }
       const beyond = Object.keys(step.requests).filter((key) => !permitted(life, step.requests[key] as Callback));
-      if (beyond.length === 0) {
-        const answer = leaveToAgent(life, running, step);
+      const { shown, withheld } = beyond.length > 0 ? NOTHING_SHOWN : asideQuestions(life, step.requests);
+      if (beyond.length === 0 && withheld.length === 0) {
+        const answer = leaveToAgent(life, running, { ...step, requests: shown });
         // What waits now belongs to the next round: the end of this one's connection MUST NOT cancel it.
         exchange.onCancel = undefined;
         return { kind: "ask", answer, ms: performance.now() - began };
@@ -64,16 +67,19 @@ export async function run(life: Life): Promise<Ran> {
         running.cancel(new UpstreamFailure("cancelled", "the client cannot answer"));
         return {
           kind: "refused",
-          error: beyondClient(beyond.map((key) => step.requests[key] as Callback)),
+          error: withheld.length > 0 ? WITHHELD : beyondClient(beyond.map((key) => step.requests[key] as Callback)),
           ms: performance.now() - began,
         };
       }
       // A server that holds the connection may ask for its own ends, such as for roots: it is told no, and the call goes on.
-      running.decline(beyond);
+      for (const key of withheld) recordCallback(life, (step.requests[key] as Callback).method, false);
+      running.decline([...beyond, ...withheld]);
     }
   } catch (error) {
     const failure =
-      error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
+      error instanceof UpstreamFailure
+        ? error
+        : new UpstreamFailure("unreachable", messageOf(error), error, "the call could not be made");
     running?.cancel(failure);
     exchange.onCancel = undefined;
     return { kind: "failed", failure, ms: performance.now() - began };
@@ -96,16 +102,17 @@ function open(life: Life, link: Link | undefined): Running {
         method !== "notifications/message" ||
         (tool.upstream.config.manifest.logging && wantsLog(life, params?.["level"]))
       ) {
-        watch(life, params);
-        exchange.notify(method, params);
+        const passed = aside(life, method, params ?? {});
+        if (passed) exchange.notify(method, passed);
       }
     },
     onProgress:
       exchange.progressToken === undefined
         ? undefined
         : (params) => {
-            watch(life, params);
-            exchange.notify("notifications/progress", { ...params, progressToken: exchange.progressToken });
+            const { progressToken: _own, ...said } = params;
+            const passed = aside(life, "notifications/progress", said);
+            if (passed) exchange.notify("notifications/progress", { ...passed, progressToken: exchange.progressToken });
           },
   };
   if (!link || round?.kind === "parked") {
@@ -118,8 +125,9 @@ function open(life: Life, link: Link | undefined): Running {
     parked.redirect(voice);
     const answers = exchange.inputResponses ?? {};
     // By what the server asked: the keys of the answers are the agent's own words.
-    for (const [key, asked] of parked.shown()) recordCallback(life, asked.method, isObject(answers[key]));
-    parked.answer(answers);
+    parked.answer(
+      Object.fromEntries(parked.shown().map(([key, { method }]) => [key, answerTo(life, method, answers[key])])),
+    );
     return parked;
   }
   const timeout = Math.min(
@@ -140,7 +148,7 @@ function open(life: Life, link: Link | undefined): Running {
   });
   if (round?.kind === "relayed")
     running.start({
-      responses: exchange.inputResponses ?? {},
+      responses: answersTo(life, exchange.inputResponses ?? {}),
       ...(round.state !== undefined && { state: round.state }),
     });
   else running.start();
@@ -151,18 +159,17 @@ function open(life: Life, link: Link | undefined): Running {
 async function askAll(life: Life, requests: Readonly<Record<string, Callback>>): Promise<Record<string, unknown>> {
   const responses: Record<string, unknown> = {};
   for (const [key, callback] of Object.entries(requests)) {
-    const allowed = permitted(life, callback);
-    if (allowed) watch(life, callback.params);
+    const question = permitted(life, callback) ? asideQuestion(life, callback) : undefined;
     const response =
-      allowed &&
+      question &&
       (await life.exchange
-        .ask?.(callback)
+        .ask?.(question)
         .catch(
           (error: unknown) =>
             void life.gate.log.debug({ call: life.id, err: messageOf(error) }, "a callback got no answer"),
         ));
-    recordCallback(life, callback.method, response !== undefined && response !== false);
-    if (response) responses[key] = response;
+    const answer = answerTo(life, callback.method, response);
+    if (answer) responses[key] = answer;
   }
   return responses;
 }
@@ -174,7 +181,6 @@ function leaveToAgent(
   step: { requests: Readonly<Record<string, Callback>>; state?: string },
 ): Answer {
   const { gate, grant, request, argsDigest, approver, decision } = life;
-  for (const callback of Object.values(step.requests)) watch(life, callback.params);
   const { agent, user } = grant.principal;
   const binding = { agent, user, tool: request.name, args: argsDigest ?? "" };
   const approved =
@@ -192,12 +198,21 @@ function leaveToAgent(
   return { result: { resultType: "input_required", inputRequests: step.requests, requestState } };
 }
 
-/** What the client would need to be able to do to answer. */
+/** The questions of a step that are not shown. */
+const NOTHING_SHOWN = { shown: {}, withheld: [] } as const;
+
+const WITHHELD: WireError = {
+  code: DENIED_CODE,
+  message: "the server asks something that a policy about its results withholds",
+};
+
+/** What the client would need to be able to do to answer. Names what MCP has alone: a method is the server's own words. */
 function beyondClient(needed: readonly Callback[]): WireError {
-  const requiredCapabilities = Object.fromEntries(needed.map((callback) => [familyOf(callback), {}]));
+  const families = [...new Set(needed.map(familyOf))].filter((family) => family in EVERYTHING);
+  const requiredCapabilities = Object.fromEntries(families.map((family) => [family, {}]));
   return {
     code: WIRE_CODES.missingCapability,
-    message: `the server asks for ${needed.map((c) => `\`${c.method}\``).join(", ")}, which the client did not declare or the manifest does not allow`,
+    message: `the server asks for ${families.length === 0 ? "something" : families.map((f) => `\`${f}\``).join(", ")}, which the client did not declare or the manifest does not allow`,
     data: { requiredCapabilities },
   };
 }

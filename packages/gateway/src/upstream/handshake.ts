@@ -96,6 +96,7 @@ export function envelope(identity: Identity, capabilities: ClientCapabilities): 
 function resultOf(message: Message, method: string): Record<string, unknown> {
   if (message.error) throw new NoCommonVersion(`the server refused \`${method}\`: ${message.error.message}`);
   if (!isObject(message.result)) throw new NoCommonVersion(`the server's answer to \`${method}\` has no result`);
+  // What is read here is handed to code that knows no BigInts, and pinned nowhere.
   return roundedJson(message.result) as Record<string, unknown>;
 }
 

@@ -2,7 +2,7 @@ import { parseJson, stringifyJson } from "@callgate/core";
 import { createParser } from "eventsource-parser";
 import { type Dispatcher, Pool } from "undici";
 import { ENVELOPE, isMessage, type Message, type RequestId } from "./message.ts";
-import type { Wire, WireEvents } from "./wire.ts";
+import { ServerSaid, type Wire, type WireEvents } from "./wire.ts";
 
 /** Where a streamable HTTP server is. */
 export interface HttpTarget {
@@ -257,20 +257,7 @@ function failureOf(end: StreamEnd): Error {
   if (end.error) return end.error;
   if (end.stream) return new Error("the server closed the stream before it answered");
   const said = end.text.slice(0, 200).replaceAll(/\s+/g, " ");
-  return new HttpFailure(end.status, `the server answered HTTP ${end.status}${said ? `: ${said}` : ""}`, end.text);
-}
-
-/** An HTTP answer that is no JSON-RPC answer. */
-export class HttpFailure extends Error {
-  readonly status: number;
-  readonly body: string;
-
-  constructor(status: number, message: string, body: string) {
-    super(message);
-    this.name = "HttpFailure";
-    this.status = status;
-    this.body = body;
-  }
+  return new ServerSaid(`the server answered HTTP ${end.status}`, said);
 }
 
 const TOKEN = /^[\x20-\x7E]*$/;

@@ -15,9 +15,9 @@ export interface LinkOwner {
   readonly name: string;
   /** What the owner's client declared, cut to what the manifest lets this server ask for. */
   readonly capabilities: ClientCapabilities;
-  /** Answers a callback that belongs to no call. Throws `RefusedRequest` where it cannot. */
-  onRequest(callback: Callback): Promise<object>;
-  onNotification(method: string, params: Record<string, unknown> | undefined): void;
+  /** Answers a callback that belongs to no call, of the server `from`. Throws `RefusedRequest` where it cannot. */
+  onRequest(callback: Callback, from?: string): Promise<object>;
+  onNotification(method: string, params: Record<string, unknown> | undefined, from?: string): void;
 }
 
 /** What a call wants to hear while it runs. */

@@ -1,4 +1,3 @@
-import { roundedJson } from "@callgate/core";
 import type { Link } from "./link.ts";
 import { WIRE_CODES } from "./message.ts";
 
@@ -19,7 +18,7 @@ export class ListRefused extends Error {
 
 /**
  * Every item of a paged list (`tools/list` and its like), unchecked. Rejects with `ListRefused` or `UpstreamFailure`. Whole numbers beyond
- * 2^53 are doubles here, unlike in arguments and results: JSON Schema validators know no others, and digests of definitions are of these.
+ * 2^53 are BigInts: what is pinned MUST be what the server sent, digit by digit.
  */
 export async function listAll(link: Link, method: string, key: string, timeout: number): Promise<unknown[]> {
   const items: unknown[] = [];
@@ -27,7 +26,7 @@ export async function listAll(link: Link, method: string, key: string, timeout: 
   for (let page = 0; page < MAX_PAGES; page++) {
     const { message } = await link.request(method, cursor === undefined ? {} : { cursor }, { timeout }).reply;
     if (message.error) throw new ListRefused(method, message.error.code, message.error.message);
-    const listed = roundedJson(message.result?.[key]);
+    const listed = message.result?.[key];
     if (Array.isArray(listed)) items.push(...(listed as unknown[]));
     const next = message.result?.["nextCursor"];
     if (typeof next !== "string" || next === "") break;

@@ -1,15 +1,18 @@
 import { messageOf } from "@callgate/core";
 import { type Message, type RequestId, WIRE_CODES, type WireError } from "./message.ts";
-import type { Reply, Wire, WireEvents } from "./wire.ts";
+import { type Reply, ServerSaid, type Wire, type WireEvents } from "./wire.ts";
 
 /** Why a request to an upstream server has no answer. */
 export class UpstreamFailure extends Error {
   readonly reason: "timeout" | "cancelled" | "unreachable";
+  /** What an agent may be told: the message, without what the server said. */
+  readonly told: string;
 
-  constructor(reason: UpstreamFailure["reason"], message: string, cause?: unknown) {
+  constructor(reason: UpstreamFailure["reason"], message: string, cause?: unknown, told: string = message) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "UpstreamFailure";
     this.reason = reason;
+    this.told = told;
   }
 }
 
@@ -78,10 +81,11 @@ export class Peer {
   wireEvents(): WireEvents {
     return {
       onReply: (id, reply) => this.#settle(id)?.resolve(reply),
-      onRequestFailed: (id, error) =>
-        this.#settle(id)?.reject(
-          new UpstreamFailure("unreachable", `the server did not answer: ${messageOf(error)}`, error),
-        ),
+      onRequestFailed: (id, error) => {
+        const failure = `the server did not answer: ${messageOf(error)}`;
+        const told = error instanceof ServerSaid ? `the server did not answer: ${error.told}` : failure;
+        this.#settle(id)?.reject(new UpstreamFailure("unreachable", failure, error, told));
+      },
       onMessage: (message, related) => this.#receive(message, typeof related === "number" ? related : undefined),
       onClose: (error) => this.#lost(error),
     };

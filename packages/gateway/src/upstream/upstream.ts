@@ -125,7 +125,7 @@ export class Upstream {
       capabilities: allowedCapabilities(allowed, owner.capabilities),
       onRequest: (callback) =>
         callbackAllowed(allowed, callback.method)
-          ? owner.onRequest(callback)
+          ? owner.onRequest(callback, this.name)
           : Promise.reject(
               new RefusedRequest({
                 code: WIRE_CODES.methodNotFound,
@@ -133,7 +133,8 @@ export class Upstream {
               }),
             ),
       onNotification: (method, params) => {
-        if (method !== "notifications/message" || this.config.manifest.logging) owner.onNotification(method, params);
+        if (method !== "notifications/message" || this.config.manifest.logging)
+          owner.onNotification(method, params, this.name);
       },
     };
   }
@@ -266,7 +267,14 @@ export class Upstream {
     } catch (error) {
       this.#peers.delete(peer);
       await peer.close();
-      throw error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error);
+      throw error instanceof UpstreamFailure
+        ? error
+        : new UpstreamFailure(
+            "unreachable",
+            messageOf(error),
+            error,
+            `the server \`${this.name}\` could not be connected to`,
+          );
     }
   }
 }

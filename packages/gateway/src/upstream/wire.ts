@@ -34,3 +34,14 @@ export interface WireEvents {
   /** The connection is gone for good. Called once, and not after `close`. */
   onClose(error?: Error): void;
 }
+
+/** A failure whose message repeats what the server said, for operators. `told` is the same without it: agents MUST get no more. */
+export class ServerSaid extends Error {
+  readonly told: string;
+
+  constructor(told: string, said: string) {
+    super(said === "" ? told : `${told}: ${said}`);
+    this.name = "ServerSaid";
+    this.told = told;
+  }
+}

@@ -147,9 +147,10 @@ function rewritten(e: Expr, put: (one: Expr) => Expr | undefined): Expr {
 }
 
 /** The variable with its type and without its value. */
-export function unvalued(variable: Variable): Variable {
+export function unvalued({ name, type }: Variable): Variable {
   return {
-    ...variable,
+    name,
+    type,
     read() {
       throw UNKNOWN;
     },

@@ -18,7 +18,7 @@ export interface Program {
   readonly code: Code;
   /** How many slots a frame needs. */
   readonly slots: number;
-  /** Calls with literal arguments that can only fail, such as an invalid pattern. */
+  /** Calls with constant arguments that can only fail, such as an invalid pattern. */
   readonly hopeless: readonly Defect[];
 }
 
@@ -159,6 +159,7 @@ class Compiler implements Compiling {
     if (!reference) return undefined;
     if ("type" in reference) return this.#constant(reference.type);
     const { variable } = reference;
+    if (variable.constant !== undefined) return this.#constant(variable.constant);
     const unbound = new Fault("no_such_variable", `\`${variable.name}\` has no value`);
     return (f) => {
       const value = variable.read(f.facts);
@@ -174,7 +175,7 @@ class Compiler implements Compiling {
     const { field } = e;
     if (e.optional) return (f) => selectOptional(of(f), field);
     const fault = missing(field);
-    return (f) => {
+    return this.#folded([of], (f) => {
       const object = of(f);
       // The common case first: a plain object, of which only own properties exist.
       if (typeof object === "object" && object !== null && Object.getPrototypeOf(object) === Object.prototype) {
@@ -185,7 +186,7 @@ class Compiler implements Compiling {
         throw fault;
       }
       return select(object, field, fault);
-    };
+    });
   }
 
   #index(e: ExprOf<"index">, locals: Locals): Code {

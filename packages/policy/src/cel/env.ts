@@ -9,6 +9,8 @@ export interface Variable {
   readonly type: Type;
   /** Reads it from the frame's facts; undefined if it is not bound. MUST NOT throw but a Fault. */
   read(facts: unknown): Value | undefined;
+  /** Set for one that is the same for every evaluation: what hangs on it alone is worked out while loading. */
+  readonly constant?: Value;
 }
 
 /** A function's code: the receiver, if there is one, is the first argument. Throws a Fault for types it does not take. */

@@ -168,9 +168,24 @@ function zoneFormat(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/** Whether `timePart` knows the zone. */
+export function isZone(zone: string): boolean {
+  if (isUtc(zone) || OFFSET.test(zone)) return true;
+  try {
+    return zoneFormat(zone) !== undefined;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
+
+function isUtc(zone: string): boolean {
+  return zone === "UTC" || zone === "Z" || zone === "";
+}
+
 /** The timestamp moved so that its UTC fields are the zone's. */
 function local(t: Timestamp, zone: string | undefined): Date {
-  if (zone === undefined || zone === "UTC" || zone === "Z" || zone === "") return new Date(t.seconds * 1000);
+  if (zone === undefined || isUtc(zone)) return new Date(t.seconds * 1000);
   const fixed = OFFSET.exec(zone);
   if (fixed) {
     const minutes = Number(fixed[2]) * 60 + Number(fixed[3]);

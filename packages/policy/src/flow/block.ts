@@ -59,7 +59,7 @@ class Reader {
       if (!line || line.indent !== indent || !(line.rest.startsWith("- ") || line.rest === "-")) return items;
       if (line.rest === "-") {
         this.#at += 1;
-        items.push(this.#nested(indent));
+        items.push(this.#nested(indent, false));
         continue;
       }
       const inner = line.rest.slice(2).trimStart();
@@ -84,22 +84,22 @@ class Reader {
       const rest = match[4] ?? "";
       if (rest === "") {
         this.#at += 1;
-        entries.push([key, this.#nested(indent)]);
+        entries.push([key, this.#nested(indent, true)]);
       } else entries.push([key, this.#scalar(rest, indent)]);
     }
     if (entries.length === 0) throw MALFORMED;
     return Object.fromEntries(entries);
   }
 
-  /** What stands below a key or a dash with nothing behind it: a list may be as far left as its key. */
-  #nested(indent: number): unknown {
+  /** What stands below a key or a dash with nothing behind it: a list may be as far left as its key, not as its dash. */
+  #nested(indent: number, isKey: boolean): unknown {
     const line = this.#peek();
     if (!line) return null;
     if (line.indent > indent) {
       if (/^[-?]( |$)/.test(line.rest) || KEY.test(line.rest)) return this.node(line.indent);
       return this.#scalar(line.rest, indent);
     }
-    return line.indent === indent && line.rest.startsWith("- ") ? this.#list(indent) : null;
+    return isKey && line.indent === indent && line.rest.startsWith("- ") ? this.#list(indent) : null;
   }
 
   #scalar(first: string, indent: number): unknown {
@@ -113,12 +113,14 @@ class Reader {
     const parts = [first];
     // A plain scalar goes on while lines are indented more; an empty line is a line break.
     while (this.#at < this.#lines.length) {
-      const line = this.#lines[this.#at] as string;
+      const next = this.#nextFull();
+      const line = this.#lines[next];
+      if (line === undefined) break;
       const rest = line.trimStart();
-      if (rest !== "" && line.length - rest.length <= indent) break;
-      if (rest === "" && !this.#goesOn(indent)) break;
-      parts.push(rest === "" ? "\n" : rest.trimEnd());
-      this.#at += 1;
+      if (line.length - rest.length <= indent) break;
+      if (next > this.#at) parts.push("\n");
+      parts.push(rest.trimEnd());
+      this.#at = next + 1;
     }
     const text = parts.join(" ");
     if (parts.length === 1) {
@@ -128,28 +130,28 @@ class Reader {
     return text;
   }
 
-  /** Whether the next line with something on it still belongs to a scalar at this indent. */
-  #goesOn(indent: number): boolean {
-    for (let i = this.#at; i < this.#lines.length; i++) {
-      const line = this.#lines[i] as string;
-      if (line.trim() !== "") return line.length - line.trimStart().length > indent;
-    }
-    return false;
+  /** The number of the next line with something on it. */
+  #nextFull(): number {
+    let i = this.#at;
+    while (i < this.#lines.length && (this.#lines[i] as string).trim() === "") i += 1;
+    return i;
   }
 
   #quoted(first: string, quote: string): string {
-    const closed = quote === "'" ? /^'((?:[^']|'')*)'\s*$/ : /^"((?:[^"\\]|\\[\s\S])*)"\s*$/;
-    let text = first;
+    const parts: string[] = [];
+    let line = first;
     for (;;) {
-      const end = text.trimEnd();
-      if (end.length > 1 && end.endsWith(quote)) {
-        const match = closed.exec(text);
-        if (match) return unquote(match[1] as string, quote);
+      const end = closing(line, quote, parts.length === 0 ? 1 : 0);
+      if (end !== undefined) {
+        if (line.slice(end + 1).trim() !== "") throw MALFORMED;
+        parts.push(line.slice(0, end));
+        return unquote(parts.join("\n").slice(1), quote);
       }
+      parts.push(line);
       const next = this.#lines[this.#at];
       if (next === undefined) throw MALFORMED;
       this.#at += 1;
-      text += `\n${next.trim()}`;
+      line = next.trim();
     }
   }
 
@@ -163,6 +165,18 @@ class Reader {
     }
     return out.join("\n");
   }
+}
+
+/** Where in a line a quoted scalar ends; undefined if it goes on. */
+function closing(line: string, quote: string, from: number): number | undefined {
+  for (let i = from; i < line.length; i++) {
+    if (line[i] === "\\" && quote === '"') i += 1;
+    else if (line[i] === quote) {
+      if (quote === '"' || line[i + 1] !== quote) return i;
+      i += 1;
+    }
+  }
+  return undefined;
 }
 
 function unquote(text: string, quote: string): string {

@@ -1,6 +1,6 @@
 import { type ArgumentRole, isObject, type JsonObject, type Label, type ToolEffect } from "@callgate/core";
 import { nameWords } from "./instruct.ts";
-import type { ResultFlow } from "./session-flow.ts";
+import type { ResultFlow } from "./result-flow.ts";
 
 /** What a tool looks like to an agent. */
 export interface ToolDefinition {
@@ -40,6 +40,19 @@ const ACTS = new Set(
 );
 /** What is read by more people than the user: writing one reaches out, whatever the verb. */
 const SHOWN = new Set("issue issues gist pull pr discussion thread blog wiki".split(" "));
+/** Reads whose answer is a text that somebody, or something, wrote. */
+const TELLS = new Set(
+  "summarize translate ask analyze analyse extract parse scrape crawl navigate browse visit open download cat grep diff explain tail peek inspect display recommend suggest".split(
+    " ",
+  ),
+);
+/** What one reads rather than looks up. In the plural they are records: a list of files, of messages. */
+const DOCUMENTS = new Set(
+  "file document doc page webpage website site url content contents body text html markdown readme article note message email mail letter transcript snippet attachment log logs post thread comment wiki paper chapter script source code diff patch answer summary".split(
+    " ",
+  ),
+);
+const WEB = /\b(web|internet|online|browser|page content|web ?sites?|webpages?)\b/i;
 const MONEY =
   /\b(money|pay(?:ment|ee)?|bank|iban|transaction|wire|remit|refund|donat|transfer (?:of )?(?:money|funds|amount))/i;
 const OPEN_CONTENT =
@@ -79,7 +92,16 @@ export function draftFlow(tool: ToolDefinition, declared?: readonly ToolEffect[]
   if (PRIVATE.test(about)) labels.push("private");
   if (isRead && SECRET.test(about)) labels.push("secret");
   const isOpen = isRead && (given.has("url") || (given.has("path") && OPEN_CONTENT.test(about)));
-  return { effects, labels, result: { untrusted: isOpen ? "all" : "prose" }, arguments: roles };
+  const isRecord = isRead && !isOpen && isLookup(verb, words, tool.description ?? "");
+  const result: ResultFlow = { untrusted: isOpen ? "all" : "prose", ...(isRecord && { text: "record" }) };
+  return { effects, labels, result, arguments: roles };
+}
+
+/** Whether a read gives records of its own (a list, a search, one entry) and not a text to read, or what the web says. */
+function isLookup(verb: string, words: readonly string[], description: string): boolean {
+  if (!READS.has(verb) || TELLS.has(verb) || WEB.test(`${words.join(" ")} ${description}`)) return false;
+  const isMany = ["list", "search", "find", "count", "query"].includes(verb);
+  return isMany || !words.some((word, i) => DOCUMENTS.has(word) && !["by", "of", "from"].includes(words[i - 1] ?? ""));
 }
 
 /** Whether a verb that mostly reads acts here: `open_account`, `check_in`. */

@@ -210,13 +210,14 @@ const STRONG = [...new Set(FAMILIES.flat())].filter(
       "switch",
     ].includes(v),
 );
+// Patterns below MUST NOT have two open repetitions in a row: text from outside would make them take quadratic time.
 // Words that are commands only with an object: `add tomatoes` in a recipe is none for an agent, `add the user` is.
 const WEAK =
   "add|make|set|put|open|get|read|check|go to|run|call|order|give|book|close|move|draft|email|mail|message|write|share|access|remove|reply|say|click|tell|inform|notify|ask|join|include|place|sign|push|follow|save|text";
 const OBJECT =
   "(?:me|us|him|her|them|all|every|each|the|a|an|my|your|our|his|their|this|that|these|those|any|to|with|from|user|it|on|up|out|in|for|at|as many|as much|\\W{0,3}[\\w.+-]{1,64}@|https?:|www\\.|\\d|new)\\b";
 const LEAD =
-  "(?:please[,:]?|kindly|then|also|finally|first|next|now|afterwards?|and then|after(?: that| this)?|you must|you should|you need to|you have to|you are to|make sure to|be sure to|remember to|do not forget to|don't forget to|and|to-?do|task|action|instructions?|assistant|ai|agent|important|urgent|step \\d+|\\d+[.)]|[-*•]) {0,2}[,:]?(?: {1,2}(?:please|also|then))? {0,2}";
+  "(?:please[,:]?|kindly|then|also|finally|first|next|now|afterwards?|and then|after(?: that| this)?|you must|you should|you need to|you have to|you are to|make sure to|be sure to|remember to|do not forget to|don't forget to|and|to-?do|task|action|instructions?|assistant|ai|agent|important|urgent|step \\d{1,3}|\\d{1,3}[.)]|[-*•]) {0,2}[,:]?(?: {1,2}(?:please|also|then))? {0,2}";
 const START = `(?:^|[.!?:;>)\\]}\\n"'] {0,4}|\\n\\s{0,8})`;
 
 const STRONG_COMMAND = new RegExp(`${START}(?:${LEAD}){0,3}(?:${STRONG.join("|")})(?= +\\S)`, "i");

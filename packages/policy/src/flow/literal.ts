@@ -81,6 +81,8 @@ class Reader {
     const entries: [string, unknown][] = [];
     while (!this.#take("}")) {
       const key = this.value(depth + 1);
+      // A container as a key has no text that could be told.
+      if (typeof key === "object" && key !== null) throw MALFORMED;
       if (!this.#take(":")) throw MALFORMED;
       entries.push([String(key), this.value(depth + 1)]);
       if (!this.#take(",")) {
@@ -115,7 +117,8 @@ class Reader {
         const next = this.#text[i + 1] ?? "";
         const width = next === "x" ? 2 : next === "u" ? 4 : next === "U" ? 8 : 0;
         if (width > 0) {
-          const code = Number.parseInt(this.#text.slice(i + 2, i + 2 + width), 16);
+          const digits = this.#text.slice(i + 2, i + 2 + width);
+          const code = /^[0-9a-f]+$/i.test(digits) ? Number.parseInt(digits, 16) : Number.NaN;
           if (!(code <= 0x10ffff)) throw MALFORMED;
           out += String.fromCodePoint(code);
         } else out += ESCAPES[next] ?? `\\${next}`;

@@ -1,22 +1,15 @@
-import type { FlowFacts, Label } from "@callgate/core";
+import { CallgateError, type FlowFacts, type Label, messageOf } from "@callgate/core";
 import { isGrounded } from "./grounded.ts";
 import { actOf, isCommanding } from "./instruct.ts";
-import { type Leaf, leavesOf } from "./leaves.ts";
+import { leavesOf } from "./leaves.ts";
+import { formsOf, MadeValues, piecesOf } from "./made-values.ts";
+import { Rest } from "./rest.ts";
+import { isProse, labelsOf, type ResultFlow } from "./result-flow.ts";
+import { MAX_SCALARS, scalarsIn } from "./scalars.ts";
 import { SecretValues } from "./secret-values.ts";
 import { normalise, wordsOf } from "./text.ts";
 import { type Mark, type Sightings, ValueIndex } from "./value-index.ts";
 import { hostOf, valuesInside } from "./values.ts";
-
-/** Which parts of a result carry its labels, where it is structured. */
-export interface ResultFlow {
-  /**
-   * `all`: every part carries every label. `prose`: short fields that hold one value (identifiers, addresses, dates) do not
-   * carry `untrusted`; free text does, and so does what is embedded in it.
-   */
-  readonly untrusted: "all" | "prose";
-  /** Labels of single fields, by dotted path with lists as `[]` (`[].password`), on top of the rest. */
-  readonly fields?: Readonly<Record<string, readonly Label[]>>;
-}
 
 /** What came back: from which tool, under which labels. `args` are the call's own: what they said is not first seen in the result. */
 export interface Observed {
@@ -28,9 +21,14 @@ export interface Observed {
   readonly call?: string;
 }
 
-const FREE_TEXT =
-  /^(?:.*_)?(?:body|content|contents|text|description|subject|title|message|messages|note|notes|comment|comments|review|reviews|summary|details|reason|bio|about|caption|snippet|feedback|memo|remarks?|instructions?)$/i;
 const MAX_COMMANDS = 65_536;
+const MAX_TASK = 65_536;
+/** Parts of one result that are told from one another; the rest is one text. */
+const MAX_LEAVES = 50_000;
+/** Scalars of a call that is made, none of which may come back as a record. */
+const MAX_LEARNED = 1_000_000;
+const MADE: readonly string[] = ["model"];
+const LABELS: readonly Label[] = ["untrusted", "private", "secret"];
 const WINDOW = 5;
 const MAX_WINDOWS = 200;
 
@@ -43,6 +41,11 @@ export class SessionFlow {
   readonly #marks = new Map<string, Mark>();
   readonly #labels = new Set<Label>();
   readonly #secrets = new SecretValues();
+  readonly #made = new MadeValues();
+  /** The arguments of the call that was last observed, and the forms of what is in them. */
+  #learned: unknown;
+  #own: ReadonlySet<string> = new Set();
+  #failed: string | undefined;
   #task = "";
   #commands: string[] = [];
   #commandSize = 0;
@@ -52,86 +55,162 @@ export class SessionFlow {
     this.#index = new ValueIndex(maxBytes);
   }
 
-  /** About how many bytes the index holds. */
+  /** About how many bytes are held. */
   get bytes(): number {
-    return this.#index.bytes;
+    return this.#index.bytes + this.#task.length * 2;
   }
 
+  /** The labels of all that was seen. All there are, if something could not be read. */
   get labels(): readonly Label[] {
-    return [...this.#labels];
+    return this.#failed === undefined ? [...this.#labels] : LABELS;
   }
 
-  /** What the session is for, in the user's own words. May be called again: tasks add up. */
+  /** What the session is for, in the user's own words. May be called again: tasks add up, and the newest 64 Ki characters count for `action`. */
   task(text: string): void {
-    this.#task += `${text}\n`;
-    const mark = this.#mark(["task"], true);
-    this.#index.add(text, mark, true);
-    // People forget the space after a sentence, and then its last word (an address, say) is not where it seems to end.
-    const spaced = text.replace(/([\p{Ll}\d])([.!?])(?=\p{Lu}\p{L}* )/gu, "$1$2 ");
-    if (spaced !== text) this.#index.add(spaced, mark, true);
+    this.#attempt(() => {
+      this.#task = `${this.#task}${text}\n`.slice(-MAX_TASK);
+      const mark = this.#mark(["task"], true);
+      this.#index.add(text, mark, true);
+      // People forget the space after a sentence, and then its last word (an address, say) is not where it seems to end.
+      const spaced = text.replace(/([\p{Ll}\d])([.!?])(?=\p{Lu}\p{L}* )/gu, "$1$2 ");
+      if (spaced !== text) this.#index.add(spaced, mark, true);
+    });
   }
 
   /** Values of a trusted directory or of the configuration: contacts, own accounts, allowed hosts. */
   trust(name: string, value: unknown): void {
-    const mark = this.#mark(["trusted", `trusted:${name}`], true);
-    for (const { text, path } of leavesOf(value).leaves) if (!path.endsWith("{}")) this.#index.add(text, mark, true);
+    this.#attempt(() => {
+      const mark = this.#mark(["trusted", `trusted:${name}`], true);
+      for (const { text, isName } of leavesOf(value).leaves) if (!isName) this.#index.add(text, mark, true);
+    });
   }
 
   /** A person approved a call with these arguments: its values are known from now on. */
   approve(args: unknown): void {
     // Whole values alone: a person who approves a letter has not approved every address in it.
-    const mark = this.#mark(["approved"], true, this.#mark([], false));
-    for (const text of scalarsOf(args)) if (text.length <= 200) this.#index.add(text, mark, true);
+    this.#attempt(() => {
+      const mark = this.#mark(["approved"], true, this.#mark([], false));
+      for (const text of scalarsIn(args).found.map(String)) if (text.length <= 200) this.#index.add(text, mark, true);
+    });
   }
 
-  /** A result passed to the agent. */
+  /** A result passed to the agent. MUST NOT throw: what cannot be read makes `facts` fail from then on. */
   observe(observed: Observed, result: unknown): void {
-    const { tool, labels, flow } = observed;
-    for (const label of labels) this.#labels.add(label);
+    this.#attempt(() => {
+      for (const label of observed.labels) this.#labels.add(label);
+      this.#learn(observed.args);
+      this.#read(observed, result);
+    });
+  }
+
+  #read(observed: Observed, result: unknown): void {
+    const { tool, labels, flow, call } = observed;
     const isUntrusted = labels.includes("untrusted");
     const clean = labels.filter((label) => label !== "untrusted");
-    const own = new Set(observed.args === undefined ? [] : scalarsOf(observed.args).map(normalise));
     const { leaves, structured } = leavesOf(result);
+    const isText = typeof result === "string" && flow?.text !== "record";
     const part = isUntrusted ? this.#mark([`tool:${tool}`, ...labels], false) : undefined;
     const field = this.#mark([`tool:${tool}`, ...clean, "record"], true, part);
+    const known = this.#mark([`tool:${tool}`, ...labels, "model"], false);
+    const rest = new Rest((text, extra) => {
+      const origins = new Set([`tool:${tool}`, ...labels, ...extra, ...(isCommanding(text) ? ["instructed"] : [])]);
+      if (origins.has("instructed")) this.#remember(text);
+      this.#index.add(text, this.#mark([...origins], false), false, call);
+    });
+    let count = 0;
+    let commands = false;
     for (const leaf of leaves) {
       const extra = labelsOf(leaf, flow);
       for (const label of extra) this.#labels.add(label);
-      if ((labels.includes("secret") || extra.includes("secret")) && !leaf.path.endsWith("{}"))
+      if ((labels.includes("secret") || extra.includes("secret")) && !leaf.isName)
         this.#secrets.add(leaf.text, [`tool:${tool}`, ...labels, ...extra]);
+      if (++count > MAX_LEAVES) {
+        rest.add(leaf.text, extra);
+        continue;
+      }
       const isFree =
-        isUntrusted && (extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
+        isUntrusted &&
+        (isText || extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
       if (isFree) {
         const commanding = isCommanding(leaf.text);
         if (commanding) this.#remember(leaf.text);
+        commands ||= commanding;
         const origins = [`tool:${tool}`, ...labels, ...extra, ...(commanding ? ["instructed"] : [])];
-        this.#index.add(leaf.text, this.#mark(origins, false), false, observed.call);
+        this.#index.add(leaf.text, this.#mark(origins, false), false, call);
         continue;
       }
       // An echo of the call's own arguments is not where the value was first seen: it MUST NOT launder it.
-      if (own.has(normalise(leaf.text))) continue;
+      if (this.#echoes(leaf.text)) continue;
       let mark = field;
-      if (extra.length > 0) {
+      if (this.#made.has(leaf.text)) mark = known;
+      else if (extra.length > 0) {
         const inner = isUntrusted ? this.#mark([`tool:${tool}`, ...labels, ...extra], false) : undefined;
         mark = this.#mark([`tool:${tool}`, ...clean, ...extra, "record"], true, inner);
       }
-      this.#index.add(leaf.text, mark, false, observed.call);
+      this.#index.add(leaf.text, mark, false, call);
+    }
+    rest.end();
+    // A text that passes for structure may say more than a reader of structure keeps: a name given twice, say.
+    if (isText && structured && isUntrusted) {
+      const instructs = !commands && isCommanding(result);
+      if (instructs) this.#remember(result);
+      const origins = [`tool:${tool}`, ...labels, ...(instructs ? ["instructed"] : [])];
+      this.#index.add(result, this.#mark(origins, false), false, call);
     }
   }
 
-  /** Where the arguments of a call came from. `tool` is its own name, not the qualified one. */
+  /** A call was made with these arguments: what in them has no ground gets none by being said again. */
+  #learn(args: unknown): void {
+    if (args === undefined || args === this.#learned) return;
+    this.#learned = args;
+    const { found, more } = scalarsIn(args, MAX_LEARNED);
+    if (more) throw new Error("a call with too many arguments");
+    const own = new Set<string>();
+    let looked = 0;
+    for (const scalar of found) {
+      const text = String(scalar);
+      const isNumber = typeof scalar !== "string";
+      for (const piece of isNumber ? [text] : piecesOf(text)) {
+        for (const form of formsOf(piece)) own.add(form);
+        // Beyond the bound nothing is looked up, and all of it counts as made up.
+        const origins = ++looked > MAX_SCALARS ? MADE : this.#origins(piece, isNumber);
+        if (!isGrounded(origins)) this.#made.add(piece);
+      }
+    }
+    this.#own = own;
+  }
+
+  #echoes(text: string): boolean {
+    if (this.#own.size === 0) return false;
+    for (const form of formsOf(text)) if (this.#own.has(form)) return true;
+    return false;
+  }
+
+  /**
+   * Where the arguments of a call came from. `tool` is its own name, not the qualified one. Throws a `CallgateError` where that cannot be
+   * told: something seen could not be read, or there are more than 10,000 values to look up. The call MUST then be denied.
+   */
   facts(tool: string, args: unknown): FlowFacts {
+    if (this.#failed !== undefined)
+      throw new CallgateError("flow/unread", `something in this session could not be read: ${this.#failed}`, {
+        help: "open a new session",
+      });
+    const { found, more } = scalarsIn(args);
+    if (more) throw tooMany();
     const origins: Record<string, readonly string[]> = {};
     const inside: Record<string, readonly string[]> = {};
     const sources: Record<string, string> = {};
+    let looked = 0;
     const look = (text: string, isNumber = false): readonly string[] => {
-      const found = isNumber ? this.#index.find(text, true) : this.#sightings(text);
-      if (found.first) define(sources, text, found.first);
-      return this.#named(text, found);
+      if (++looked > MAX_SCALARS) throw tooMany();
+      const seen = isNumber ? this.#index.find(text, true) : this.#sightings(text);
+      if (seen.first) define(sources, text, seen.first);
+      return this.#named(text, seen);
     };
-    for (const text of numbersOf(args)) define(origins, text, look(text, true));
-    for (const text of stringsOf(args)) {
-      if (Object.hasOwn(origins, text)) {
+    const numbers = new Set(found.filter((scalar) => typeof scalar !== "string").map(String));
+    for (const text of numbers) define(origins, text, look(text, true));
+    for (const text of new Set(found.filter((scalar) => typeof scalar === "string"))) {
+      if (numbers.has(text)) {
         // The same text as a number and as a string: both are told.
         define(origins, text, [...new Set([...(origins[text] ?? []), ...look(text)])].sort());
         continue;
@@ -147,13 +226,27 @@ export class SessionFlow {
 
   /** Where a value was seen: all its origins, sorted; `["model"]` if nowhere. */
   originsOf(value: string): readonly string[] {
-    return this.#named(value, this.#sightings(value));
+    return this.#origins(value, false);
+  }
+
+  #origins(value: string, isNumber: boolean): readonly string[] {
+    return this.#named(value, isNumber ? this.#index.find(value, true) : this.#sightings(value));
+  }
+
+  /** After one failure nothing is told any more: what was not read is not known to be clean. */
+  #attempt(step: () => void): void {
+    if (this.#failed !== undefined) return;
+    try {
+      step();
+    } catch (error) {
+      this.#failed = messageOf(error);
+    }
   }
 
   #sightings(value: string): Sightings {
     const found = this.#index.find(value);
     // A URL built on a known host belongs to that host.
-    return found.size === 0 && hostOf(normalise(value)) !== undefined ? this.#index.findHost(value) : found;
+    return found.size === 0 && hostOf(value) !== undefined ? this.#index.findHost(value) : found;
   }
 
   #named(value: string, found: Sightings): readonly string[] {
@@ -190,11 +283,15 @@ export class SessionFlow {
     known: Readonly<Record<string, readonly string[]>>,
   ): readonly string[] {
     const union = new Set([...own, ...this.#secrets.in(text)]);
+    // INVARIANT: what a known value grounds is that value, and not what else stands beside it.
+    const isLent = !isGrounded(own) && lends(text, values, known);
     for (const value of values) {
       const origins = known[value] ?? [];
-      // A letter that mentions a known address carries out no command, whoever else named the address.
-      for (const origin of origins)
-        if (origin !== "instructed" || !isGrounded(origins.filter((o) => o !== "instructed"))) union.add(origin);
+      for (const origin of origins) {
+        // A letter that mentions a known address carries out no command, whoever else named the address.
+        if (origin === "instructed" && isGrounded(origins.filter((o) => o !== "instructed"))) continue;
+        if (isLent || isGrounded(own) || !(isGrounded([origin]) || origin.startsWith("trusted:"))) union.add(origin);
+      }
     }
     if (own.length === 1 && own[0] === "model") for (const origin of this.#passages(text)) union.add(origin);
     return [...union].sort();
@@ -243,25 +340,6 @@ export class SessionFlow {
   }
 }
 
-const SECRET_FIELD =
-  /pass(?:word|wd|phrase|code)|passport|secret|credential|(?:credit|debit)[ _-]?card|card[ _-]?number|\bcvv|\bcvc|\bssn\b|social[ _-]?security|api[ _-]?key|private[ _-]?key|access[ _-]?token|\bpin\b|(?:national|tax|id)[ _-]?number/i;
-
-/** The labels of one field: what the manifest says of it, and `secret` where its name leaves no doubt. */
-function labelsOf({ path, field }: Leaf, flow: ResultFlow | undefined): readonly Label[] {
-  const said = flow?.fields && Object.hasOwn(flow.fields, path) ? (flow.fields[path] as readonly Label[]) : [];
-  if (field === undefined || said.includes("secret") || !SECRET_FIELD.test(field) || path.endsWith("{}")) return said;
-  return [...said, "secret"];
-}
-
-/** Whether a field is free text: by its name, its length, or because the result has no fields. */
-function isProse(leaf: Leaf, structured: boolean): boolean {
-  const { text, field } = leaf;
-  if (leaf.path.endsWith("{}")) return text.length > 60 || /\n/.test(text);
-  if (field !== undefined && FREE_TEXT.test(field)) return true;
-  if (text.length > 100 || /\n/.test(text.trim())) return true;
-  return text.split(/\s+/, 9).length > (structured ? 8 : 3);
-}
-
 function namesOf(marks: ReadonlySet<Mark>): readonly string[] {
   const names = new Set<string>();
   for (const mark of marks) for (const origin of mark.origins) names.add(origin);
@@ -273,32 +351,17 @@ function define<T>(into: Record<string, T>, key: string, value: T): void {
   Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** The strings and numbers in a value, at most 10,000. */
-function scalarsIn(value: unknown): (string | number | bigint)[] {
-  const found: (string | number | bigint)[] = [];
-  const open: unknown[] = [value];
-  while (open.length > 0 && found.length < 10_000) {
-    const next = open.pop();
-    if (typeof next === "string" || typeof next === "number" || typeof next === "bigint") found.push(next);
-    else if (typeof next === "object" && next !== null) for (const inner of Object.values(next)) open.push(inner);
-  }
-  return found;
+/** Whether a text is known values with a name beside them at most: `Ann Lee <ann@corp.example>`. */
+function lends(text: string, values: readonly string[], known: Readonly<Record<string, readonly string[]>>): boolean {
+  if (text.length > 400 || values.length === 0 || !values.every((value) => isGrounded(known[value] ?? [])))
+    return false;
+  let rest = normalise(text);
+  for (const value of values) rest = rest.replace(value, " ");
+  return rest.length <= 100 && /^[\p{L}\p{M} .'"<>()-]*$/u.test(rest);
 }
 
-function stringsOf(value: unknown): string[] {
-  return [...new Set(scalarsIn(value).filter((scalar) => typeof scalar === "string"))];
-}
-
-function numbersOf(value: unknown): string[] {
-  return [
-    ...new Set(
-      scalarsIn(value)
-        .filter((scalar) => typeof scalar !== "string")
-        .map(String),
-    ),
-  ];
-}
-
-function scalarsOf(value: unknown): string[] {
-  return scalarsIn(value).map(String);
+function tooMany(): CallgateError {
+  return new CallgateError("flow/too-many", `the call has more than ${MAX_SCALARS} values to look up`, {
+    help: "send fewer values at once",
+  });
 }

@@ -53,39 +53,34 @@ export function trimEdges(text: string): string {
   return text.slice(start, end);
 }
 
-const MAX_DECODED = 16_384;
-
-/** What the encoded pieces of a text say: percent encoding, base64 and hex, where the outcome is readable text. */
+/**
+ * What the encoded pieces of a text say: percent encoding, base64 and hex, where the outcome is readable text. All of them, in time
+ * linear in the text: a piece MUST NOT hide behind others.
+ */
 export function decodings(text: string): string[] {
   const found: string[] = [];
   if (/%[0-9a-f]{2}/i.test(text)) {
-    try {
-      found.push(decodeURIComponent(text.slice(0, MAX_DECODED).replace(/%(?![0-9a-f]{2})/gi, "%25")));
-    } catch {
-      // Not UTF-8: then it says nothing that could be compared.
-    }
+    found.push(text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString()));
   }
-  for (const part of longRuns(text)) {
-    if (/^(?:[0-9a-f]{2})+$/i.test(part) && /[a-f]/i.test(part)) pushReadable(found, Buffer.from(part, "hex"));
+  eachRun(text, (part) => {
+    if (part.length % 2 === 0 && /[a-f]/i.test(part) && /^[0-9a-f]+$/i.test(part))
+      pushReadable(found, Buffer.from(part, "hex"));
     else if (/[A-Z]/.test(part) && /[a-z]/.test(part)) pushReadable(found, Buffer.from(part, "base64"));
-  }
+  });
   return found;
 }
 
 const MIN_RUN = 12;
-const MAX_RUNS = 16;
 
-/** The first runs of characters that base64 and hex use, by hand: a pattern would cost more than the rest of indexing. */
-function longRuns(text: string): string[] {
-  const runs: string[] = [];
+/** The runs of characters that base64 and hex use, by hand: a pattern would cost more than the rest of indexing. */
+function eachRun(text: string, visit: (part: string) => void): void {
   let start = 0;
-  for (let i = 0; i <= text.length && runs.length < MAX_RUNS; i++) {
+  for (let i = 0; i <= text.length; i++) {
     const code = i < text.length ? text.charCodeAt(i) : 32;
     if (code < 128 && (isWordUnit(code) || code === 43 || code === 45 || code === 47 || code === 95)) continue;
-    if (i - start >= MIN_RUN) runs.push(text.slice(start, Math.min(i, start + MAX_DECODED)));
+    if (i - start >= MIN_RUN) visit(text.slice(start, i));
     start = i + 1;
   }
-  return runs;
 }
 
 function pushReadable(into: string[], bytes: Buffer): void {

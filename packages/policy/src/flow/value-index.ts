@@ -1,5 +1,6 @@
 import { decodings, eachWord, isWordUnit, normalise, trimEdges } from "./text.ts";
-import { accountOf, bareUrl, hostOf, keysOf, lookupKeys } from "./values.ts";
+import { accountOf, bareUrl, hostOf, isShortNumber, keysOf, lookupKeys } from "./values.ts";
+import { WordFilter } from "./word-filter.ts";
 
 /** What a text that is indexed carries. Marks are interned: equal ones are the same object. */
 export interface Mark {
@@ -38,6 +39,8 @@ const PLACE = 2 ** 24;
 const SEGMENT_COST = 512 * 1024;
 const MAX_VERIFIED = 512;
 const CHUNK = 1 << 20;
+/** Encoded pieces of one value that are looked up. */
+const MAX_PIECES = 256;
 
 /**
  * Where values were seen: an index over the texts that passed, bounded in memory. Finds a value as a whole, inside longer
@@ -145,19 +148,27 @@ export class ValueIndex {
     for (const key of lookupKeys(whole)) if (!isShortNumber(whole) || !key.startsWith("n:")) this.#findKey(key, marks);
     const account = accountOf(whole);
     if (account !== undefined && account !== whole) this.#findText(account, marks, false);
-    for (const decoded of decodings(value)) this.#findText(normalise(decoded), marks, false, true);
+    const pieces = decodings(value);
+    for (const decoded of pieces.slice(0, MAX_PIECES)) this.#findText(normalise(decoded), marks, false, true);
+    if (pieces.length > MAX_PIECES) this.#distrust(marks);
     return marks;
   }
 
   /** The marks of the host of a URL, wherever it was seen. */
   findHost(value: string): Sightings {
     const marks = new Sightings();
-    const host = hostOf(normalise(value));
+    const host = hostOf(value);
     if (host === undefined) return marks;
     marks.isHost = true;
     this.#findText(host, marks, true);
     if (host.startsWith("www.")) this.#findText(host.slice(4), marks, true);
     return marks;
+  }
+
+  /** Past a bound, a value counts as embedded in all that was seen: that can only cost trust. */
+  #distrust(into: Set<Mark>): void {
+    for (const segment of this.#segments) distrustAll(segment, into);
+    for (const mark of this.#evicted.keys()) into.add(mark);
   }
 
   #findNumber(whole: string, into: Set<Mark>): void {
@@ -206,6 +217,9 @@ export class ValueIndex {
         shift = words[i] as number;
       }
     }
+    let missing = 0;
+    for (const mark of segment.marks) if (!into.has(mark) || (mark.embedded && !into.has(mark.embedded))) missing += 1;
+    if (missing === 0 && into.first !== undefined) return;
     let verified = 0;
     for (const posting of rarest as readonly number[]) {
       const number = Math.floor(posting / PLACE);
@@ -213,8 +227,7 @@ export class ValueIndex {
       if (into.has(mark) && (!mark.embedded || into.has(mark.embedded))) continue;
       const start = posting - number * PLACE - shift;
       if (++verified > MAX_VERIFIED) {
-        // Past the bound the value counts as embedded in all that is here: that can only cost trust.
-        for (const one of segment.marks) if (!one.grounds || one.embedded) into.add(one.embedded ?? one);
+        distrustAll(segment, into);
         return;
       }
       if (start < 0 || !text.startsWith(needle, start)) continue;
@@ -226,11 +239,20 @@ export class ValueIndex {
       if (into.first === undefined) into.first = source ?? null;
       const strict = !taintOnly && isDelimited(text, start, end, isUrl);
       if (mark.embedded) {
-        const isWhole = strict && trimEdges(text).length <= needle.length + (isUrl ? 12 : 0);
+        const isWhole = strict && (isUrl ? urlKey(text) === urlKey(needle) : trimEdges(text).length <= needle.length);
         into.add(isWhole ? mark : mark.embedded);
       } else if (strict || !mark.grounds) into.add(mark);
     }
   }
+}
+
+function distrustAll(segment: Segment, into: Set<Mark>): void {
+  for (const one of segment.marks) if (!one.grounds || one.embedded) into.add(one.embedded ?? one);
+}
+
+function urlKey(text: string): string {
+  const bare = bareUrl(trimEdges(text));
+  return bare.startsWith("www.") ? bare.slice(4) : bare;
 }
 
 /** Whether what stands at a place is a value of its own there, not a part of a longer address, name or path. */
@@ -242,47 +264,10 @@ function isDelimited(text: string, start: number, end: number, isUrl: boolean): 
   return isUrl && (text.slice(0, start).endsWith("www.") || (text[start - 1] === "/" && text[start - 2] === "/"));
 }
 
-function isShortNumber(text: string): boolean {
-  return /^\d{1,4}$/.test(text);
-}
-
 const NAMING =
   /(?:\b(?:ids?|no|nr|num|numbers?|files?|e?mails?|events?|messages?|orders?|items?|tickets?|issues?|transactions?|accounts?|users?|records?|tasks?|rooms?|products?|pr|invoices?|bookings?|reservations?|notes?|documents?|appointments?)(?: (?:is|of|with|and|id|ids|number))*[^a-z0-9]{0,4}|["'#])$/;
 
 /** Whether a number stands where an identifier is named: quoted, after `#`, or after a word such as `id` or `file`. */
 function isNamed(text: string, start: number): boolean {
   return NAMING.test(text.slice(Math.max(0, start - 32), start));
-}
-
-/** A Bloom filter over words: 64 KiB, three hashes. Never forgets what was added. */
-class WordFilter {
-  readonly #bits = new Uint32Array(16_384);
-
-  add(word: string): void {
-    const [a, b] = hash(word);
-    for (let i = 0; i < 3; i++) {
-      const bit = (a + Math.imul(i, b)) >>> 13;
-      (this.#bits as Uint32Array)[bit >>> 5] = ((this.#bits[bit >>> 5] as number) | (1 << (bit & 31))) >>> 0;
-    }
-  }
-
-  has(word: string): boolean {
-    const [a, b] = hash(word);
-    for (let i = 0; i < 3; i++) {
-      const bit = (a + Math.imul(i, b)) >>> 13;
-      if ((((this.#bits[bit >>> 5] as number) >>> (bit & 31)) & 1) === 0) return false;
-    }
-    return true;
-  }
-}
-
-function hash(word: string): [number, number] {
-  let a = 0x811c9dc5;
-  let b = 0x9e3779b9;
-  for (let i = 0; i < word.length; i++) {
-    const c = word.charCodeAt(i);
-    a = Math.imul(a ^ c, 0x01000193);
-    b = Math.imul(b ^ c, 0x85ebca6b) + (b >>> 15);
-  }
-  return [a ^ (a >>> 15), b | 1];
 }

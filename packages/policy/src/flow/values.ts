@@ -127,34 +127,71 @@ const EMAIL = /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}@(?:[\p{L}\p{N}-]{1,
 const URLISH =
   /(?<![a-z0-9.-])(?:[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>()[\]{}]{1,2048}|www\.[^\s"'<>()[\]{}]{1,2048}|(?:[a-z0-9-]{1,63}\.){1,8}(?:com|org|net|io|dev|app|ai|co|me|info|biz|xyz|ly|gg|sh|site|online|top|ru|cn|de|uk|fr|eu|us|ch|edu|gov)(?![a-z0-9-])(?:\/[^\s"'<>()[\]{}]{0,2048})?)/g;
 
-const MAX_SEARCHED = 65_536;
-
 /** The values inside a longer text that say where something goes: e-mail addresses, URLs and hosts, account numbers. */
 export function valuesInside(text: string): string[] {
-  const normal = normalise(text.slice(0, MAX_SEARCHED));
+  const normal = normalise(text);
   const found = new Set<string>();
-  for (const [email] of normal.matchAll(EMAIL)) found.add(email.replace(/\.+$/, ""));
+  for (const [email] of normal.matchAll(EMAIL)) found.add(withoutEnd(email, "."));
   for (const match of normal.matchAll(URLISH)) {
     if (normal[match.index - 1] === "@") continue;
-    found.add(match[0].replace(/[.,;:!?]+$/, ""));
+    found.add(withoutEnd(match[0], ".,;:!?"));
   }
   if (/\d/.test(normal)) {
     for (const piece of accountsIn(normal)) if (accountOf(piece)) found.add(piece);
   }
-  return [...found].slice(0, 64);
+  return [...found];
 }
 
-/** The host of a URL, or of what people write for one (`www.example.com/page`); undefined for anything else. */
-export function hostOf(text: string): string | undefined {
-  if (text.length > 512) return undefined;
-  const match =
-    /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^\s/@]*@)?((?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,}|\d+(?:\.\d+){3})(?::\d+)?(?:[/?#]\S*)?$/u.exec(
-      text,
-    );
-  return match?.[1];
+const HOST = /^(?:(?:[\p{L}\p{N}_-]+\.)+[\p{L}\p{N}-]{2,}|\d+(?:\.\d+){3})$/u;
+const MAX_URL = 2_048;
+
+/**
+ * The host that a URL leads to, or what people write for one (`www.example.com/page`), as a URL parser tells it; undefined for anything
+ * else, and where parsers differ or readers are misled: user information, backslashes, control characters, other widths of `/?#@:.`.
+ */
+export function hostOf(value: string): string | undefined {
+  if (value.length > MAX_URL) return undefined;
+  const text = normalise(value);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+  if (/[\x00-\x20\x7f\\]/.test(text) || marksOf(value) !== marksOf(text)) return undefined;
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//.exec(text)?.[0];
+  const rest = text.slice(scheme?.length ?? 0);
+  const authority = /^[^/?#]*/.exec(rest)?.[0] ?? "";
+  if (authority === "" || authority.includes("@")) return undefined;
+  const written = authority.replace(/:\d{1,5}$/, "");
+  // Without a scheme, a colon is another one's: `mailto:`, `javascript:`.
+  if (!HOST.test(written)) return undefined;
+  const parsed = URL.parse(`${scheme ?? "https://"}${rest}`);
+  if (!parsed || parsed.username !== "" || parsed.password !== "") return undefined;
+  // A name beyond ASCII stands in the index as it is written.
+  if (!isAscii(written)) return written;
+  const host = parsed.hostname.toLowerCase();
+  return HOST.test(host) ? host : undefined;
+}
+
+/** What tells the parts of a URL from one another. */
+function marksOf(text: string): string {
+  return text.replace(/[^/?#@:.\\]/g, "");
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 /** A URL without its scheme and without slashes at its end, which people leave out. */
 export function bareUrl(text: string): string {
-  return text.replace(/^[a-z][a-z0-9+.-]*:\/\//, "").replace(/\/+$/, "");
+  return withoutEnd(text.replace(/^[a-z][a-z0-9+.-]*:\/\//, ""), "/");
+}
+
+/** By hand: a pattern for the end of a text looks at each run of these characters once for each of them. */
+function withoutEnd(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text[end - 1] as string)) end -= 1;
+  return text.slice(0, end);
+}
+
+/** A number of up to four digits. */
+export function isShortNumber(text: string): boolean {
+  return /^\d{1,4}$/.test(text);
 }

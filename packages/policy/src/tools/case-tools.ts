@@ -13,7 +13,7 @@ import {
 } from "@callgate/core";
 import { isMap, type Node } from "yaml";
 import { draftFlow } from "../flow/draft.ts";
-import type { ResultFlow } from "../flow/session-flow.ts";
+import type { ResultFlow } from "../flow/result-flow.ts";
 import type { SourceFile } from "../source.ts";
 import { closest, didYouMean } from "../suggest.ts";
 
@@ -147,16 +147,19 @@ function rolesOf(file: SourceFile, node: Node | null | undefined): Readonly<Reco
 
 function resultOf(file: SourceFile, node: Node | null | undefined): ResultFlow | undefined {
   if (node === undefined) return undefined;
-  const fields = file.fields(node, ["untrusted", "fields"], "`result`");
+  const fields = file.fields(node, ["untrusted", "text", "fields"], "`result`");
   if (!fields) return undefined;
   const untrusted = fields.has("untrusted") ? file.text(fields.get("untrusted")?.value, "`untrusted`") : "all";
   if (untrusted !== undefined && untrusted !== "all" && untrusted !== "prose")
     return file.report("`untrusted` must be `all` or `prose`", fields.get("untrusted")?.value);
+  const text = fields.has("text") ? file.text(fields.get("text")?.value, "`text`") : undefined;
+  if (text !== undefined && text !== "prose" && text !== "record")
+    return file.report("`text` must be `prose` or `record`", fields.get("text")?.value);
   const inner = fields.get("fields")?.value;
   if (fields.has("fields") && !isMap(inner)) return file.report("`fields` must be a mapping", inner);
   if (isMap(inner)) for (const { value } of inner.items) wordsOf(file, value as Node, "labels", LABELS);
   const labels = file.plain(inner) as ResultFlow["fields"];
-  return { untrusted: untrusted ?? "all", ...(labels && { fields: labels }) };
+  return { untrusted: untrusted ?? "all", ...(text && { text }), ...(labels && { fields: labels }) };
 }
 
 /** The tool that a case or a step of a history names. */

@@ -1,4 +1,4 @@
-import type { LedgerRecord, Verdict } from "@callgate/core";
+import { isObject, type LedgerRecord, type Verdict } from "@callgate/core";
 
 /** What the policies of then said of a recorded call. */
 export interface DecidedThen {
@@ -7,6 +7,14 @@ export interface DecidedThen {
   readonly rules: readonly string[];
   /** Digest of the policy set. */
   readonly policies: string;
+}
+
+/** The decision of a record, if it has the form of one: a ledger may come from anywhere. */
+export function decisionOf({ decision }: LedgerRecord): LedgerRecord["decision"] {
+  if (!isObject(decision)) return undefined;
+  const { verdict, rules, policies } = decision;
+  const texts = Array.isArray(rules) && [verdict, policies, ...rules].every((one) => typeof one === "string");
+  return texts ? decision : undefined;
 }
 
 /** Rules of the broker's own that stand for a decision of the policies. */
@@ -24,14 +32,18 @@ export class Decided {
   readonly #asked = new Map<string, readonly string[]>();
 
   /** Takes note of a record of kind `approval`. */
-  held({ call, decision }: LedgerRecord): void {
+  held(record: LedgerRecord): void {
+    const { call } = record;
+    const decision = decisionOf(record);
     if (call === undefined || decision === undefined) return;
     this.#asked.set(call, decision.rules);
     if (this.#asked.size > MAX_HELD) this.#asked.delete(this.#asked.keys().next().value as string);
   }
 
   /** The decision behind an intent or a denial; the rule by which the broker itself refused, where no policy did. */
-  then({ kind, call, decision }: LedgerRecord): DecidedThen | { readonly refusedBy: string } {
+  then(record: LedgerRecord): DecidedThen | { readonly refusedBy: string } {
+    const { kind, call } = record;
+    const decision = decisionOf(record);
     const asked = call === undefined ? undefined : this.#asked.get(call);
     if (asked && call !== undefined) this.#asked.delete(call);
     if (!decision) return { refusedBy: "no decision recorded" };

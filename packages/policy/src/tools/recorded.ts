@@ -1,4 +1,4 @@
-import { type CallFacts, isObject, type LedgerRecord, parseJson, type ToolFacts } from "@callgate/core";
+import { type CallFacts, type FlowFacts, isObject, type LedgerRecord, parseJson, type ToolFacts } from "@callgate/core";
 
 /** A recorded call as the policies saw it, or why it cannot be decided again. */
 export type Recorded = { readonly call: CallFacts } | { readonly unreplayable: string };
@@ -22,6 +22,9 @@ export function recordedCall(
   if (!facts || !args) return { unreplayable: "the facts or the arguments are no JSON" };
   const kept = facts.value;
   if (!isFacts(kept)) return { unreplayable: "the facts have a form that this version does not know" };
+  // The record has the arguments that went to the server; where a policy changed them, the facts have those that it saw.
+  const asked = record.detail?.["asked"] === undefined ? args : parsed(String(kept.asked));
+  if (!asked) return { unreplayable: "the arguments were not kept as the agent sent them" };
   const { server, name, digest } = record.tool;
   const known = tools.get(kept.tool.qualified);
   const schema = known?.digest === digest ? known.inputSchema : undefined;
@@ -34,28 +37,52 @@ export function recordedCall(
     ...(schema && { inputSchema: schema }),
     ...(roles && !kept.tool.arguments && { arguments: roles }),
   };
-  return { call: { ...kept, tool, args: args.value } };
+  const { asked: _asked, ...rest } = kept;
+  return { call: { ...rest, tool, args: asked.value } };
 }
 
-type KeptFacts = Omit<CallFacts, "args" | "tool"> & { readonly tool: Omit<ToolFacts, "server" | "name" | "digest"> };
+type KeptFacts = Omit<CallFacts, "args" | "tool"> & {
+  readonly tool: Omit<ToolFacts, "server" | "name" | "digest">;
+  /** The arguments as JSON, where they went to the server otherwise than the agent sent them. */
+  readonly asked?: string;
+};
 
 function isFacts(value: unknown): value is KeptFacts {
   if (!isObject(value)) return false;
-  const { principal, tool, session, loop, budget, flow, time } = value;
+  const { principal, tool, session, loop, budget, flow, time, asked } = value;
   return (
     isObject(principal) &&
     typeof principal["agent"] === "string" &&
-    Array.isArray(principal["roles"]) &&
-    Array.isArray(principal["scopes"]) &&
+    isTexts(principal["roles"]) &&
+    isTexts(principal["scopes"]) &&
     isObject(tool) &&
     typeof tool["qualified"] === "string" &&
     isObject(session) &&
-    Array.isArray(session["labels"]) &&
+    isTexts(session["labels"]) &&
     isObject(loop) &&
     isObject(budget) &&
-    (flow === undefined || (isObject(flow) && isObject(flow["origins"]) && isObject(flow["inside"]))) &&
-    typeof time === "number"
+    (flow === undefined || isFlow(flow)) &&
+    typeof time === "number" &&
+    (asked === undefined || typeof asked === "string")
   );
+}
+
+function isFlow(value: unknown): value is FlowFacts {
+  if (!isObject(value)) return false;
+  const { origins, inside, sources, action } = value;
+  const isText = (one: unknown): boolean => typeof one === "string";
+  return (
+    isObject(origins) &&
+    Object.values(origins).every(isTexts) &&
+    isObject(inside) &&
+    Object.values(inside).every(isTexts) &&
+    (sources === undefined || (isObject(sources) && Object.values(sources).every(isText))) &&
+    (action === "task" || action === "untrusted" || action === "model")
+  );
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 function parsed(text: string): { readonly value: unknown } | undefined {

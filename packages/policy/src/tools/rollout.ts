@@ -10,6 +10,7 @@ export interface ObservedCalls {
 
 /** Calls, or their results, that the `shadow` policies would have decided otherwise in the same way. */
 export interface ShadowedCalls {
+  /** What was done: a verdict, or `pass` or `block` of a result. */
   readonly was: string;
   /** A verdict: `allow`, `deny`, `hold`; of a result `pass` or `block`. The same as `was` where only the rules differ. */
   readonly now: string;
@@ -19,7 +20,7 @@ export interface ShadowedCalls {
 
 /** How many the trial was held on. */
 export interface TrialCounts {
-  /** Calls that the policies decided; results of calls that ran. */
+  /** Calls that the policies decided; results that result policies spoke about. */
   readonly decided: number;
   /** On which some policy in `observe` held or failed. */
   readonly observed: number;
@@ -58,8 +59,10 @@ export class Rollout {
   /** Takes one record; those that tell of no decision are passed over. */
   add(record: LedgerRecord): void {
     if (record.kind === "approval") this.#decided.held(record);
-    else if (record.kind === "outcome") this.#count(this.#results, record, "pass");
-    else if (record.kind === "intent" || record.kind === "denial") {
+    else if (record.kind === "outcome") {
+      const judged = record.detail?.["judged"];
+      if (judged === "pass" || judged === "block") this.#count(this.#results, record, judged);
+    } else if (record.kind === "intent" || record.kind === "denial") {
       const then = this.#decided.then(record);
       if ("verdict" in then) this.#count(this.#calls, record, then.verdict);
     }

@@ -5,6 +5,7 @@ import { type Frame, spend } from "../frame.ts";
 import {
   durationPart,
   durationText,
+  isZone,
   parseDuration,
   parseTimestamp,
   type TimePart,
@@ -273,6 +274,10 @@ export function addStandard(lib: LibraryBuilder): void {
       if (!(value instanceof Timestamp)) throw NO_OVERLOAD;
       spend(frame, 200);
       return timePart(part, value, text(zone));
+    });
+    lib.prepared(`get${part}`, ([, zone]) => {
+      if (typeof zone === "string" && !isZone(zone)) throw invalid(`there is no time zone \`${zone}\``);
+      return undefined;
     });
   }
 }
