@@ -8,6 +8,7 @@ import type { ApprovalConfig, LoopConfig, MessageLimits } from "./config/index.t
 import type { Parking } from "./parking.ts";
 import type { Registry } from "./registry.ts";
 import type { StateSeal } from "./state.ts";
+import type { Redaction } from "./steps/redact.ts";
 
 /** What the life of a call needs, and nothing more. A reload swaps `policies` and the settings; a call keeps what it began with. */
 export interface Gate {
@@ -16,6 +17,8 @@ export interface Gate {
   loop: LoopConfig;
   approvalTimes: ApprovalConfig;
   policies: PolicySet;
+  /** What is kept out of the record. */
+  redaction: Redaction;
   readonly registry: Registry;
   readonly budgets: BudgetBook;
   readonly ledger: Ledger;

@@ -81,7 +81,7 @@ test("paths are absolute, names resolved, durations milliseconds, sizes bytes", 
     },
     loop: { repeats: 5, window: 60_000, cycles: 3 },
     approvals: { ttl: 3_600_000, wait: 30_000 },
-    ledger: { sync: "full", payloads: true },
+    ledger: { sync: "full", payloads: true, search: true },
     log: { level: "info" },
   });
   expect(config.agents["example"]).toEqual({

@@ -1,6 +1,8 @@
+export { type CompiledCondition, type ConditionOutcome, compileCondition } from "./condition.ts";
 export type { RuleTrace } from "./decide.ts";
 export { draftFlow, type FlowDraft, type ToolDefinition } from "./flow/draft.ts";
 export { type Observed, type ResultFlow, SessionFlow } from "./flow/session-flow.ts";
+export { hostOf, valuesInside } from "./flow/values.ts";
 export { loadPolicies } from "./load.ts";
 export type { LoadedPolicies, LoadedSet, PolicySet, PolicySource, PolicySummary } from "./port.ts";
 export { CASE_FILE, type PolicyCase, readCall, readCases } from "./tools/cases.ts";

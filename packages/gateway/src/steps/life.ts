@@ -57,8 +57,19 @@ export interface Life {
   params: Record<string, unknown>;
   /** False where a policy wants arguments out of sight: the record then has their digest alone. */
   keepArgs: boolean;
+  /** The arguments as they are recorded; made when they are first. */
+  recorded: RecordedArgs | undefined;
   /** Set by hold: who approved. */
   approver: string | undefined;
+}
+
+/** Arguments as the record has them. */
+export interface RecordedArgs {
+  /** Undefined where they are not kept. */
+  readonly text: string | undefined;
+  readonly digest: Digest | undefined;
+  /** True if something was kept out of them. */
+  readonly redacted: boolean;
 }
 
 /** Why a call is not made: reasons for the agent and the record, or an error nobody foresaw. */
@@ -101,6 +112,7 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     decision: undefined,
     params: request.params,
     keepArgs: true,
+    recorded: undefined,
     approver: undefined,
   };
 }

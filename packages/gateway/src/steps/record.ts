@@ -1,5 +1,5 @@
-import { digestOf, messageOf, type Reason, type RecordDraft } from "@callgate/core";
-import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
+import { type Digest, digestOf, messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { type Life, type Outcome, type RecordedArgs, type Refusal, refuse } from "./life.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -18,8 +18,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
         policies: decision.policies,
         ...(life.approver !== undefined && { approver: life.approver }),
       },
-      ...(facts !== undefined && { detail: { facts: digestOf(facts) } }),
-      payloads: { ...(life.keepArgs && { args: life.argsText }), ...(facts !== undefined && { facts }) },
+      payloads: { ...argsPayload(life), ...(facts !== undefined && { facts }) },
     });
     return undefined;
   } catch (error) {
@@ -49,9 +48,8 @@ export async function recordDenial(
       policies: life.decision?.policies ?? life.gate.policies.digest,
     },
     error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
-    ...((errors.length > 0 || fault !== undefined || facts !== undefined) && {
+    ...((errors.length > 0 || fault !== undefined) && {
       detail: {
-        ...(facts !== undefined && { facts: digestOf(facts) }),
         ...(errors.length > 0 && {
           errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
         }),
@@ -59,7 +57,7 @@ export async function recordDenial(
       },
     }),
     payloads: {
-      ...(life.keepArgs && life.argsText !== "" && { args: life.argsText }),
+      ...argsPayload(life),
       ...(facts !== undefined && { facts }),
     },
   });
@@ -104,8 +102,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       status: outcome.status,
       ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
-      ...(outcome.text !== undefined &&
-        outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
+      ...resultOf(life, outcome),
     });
   } catch (error) {
     // The intent is durable: on the next start the call is `unknown`, which is the truth.
@@ -128,7 +125,7 @@ function factsText(life: Life): string | undefined {
     loop,
     budget,
     // Origins are kept by the text of each argument: out of sight with them.
-    ...(flow && life.keepArgs && { flow }),
+    ...(flow && life.keepArgs && !recordedArgs(life).redacted && { flow }),
     time,
   });
 }
@@ -149,8 +146,51 @@ function common(life: Life): Omit<RecordDraft, "kind"> {
     ...(tool
       ? { tool: { server: tool.server, name: tool.name, digest: tool.digest } }
       : { tool: { server: "", name: clip(request.name, 128), digest: NO_DIGEST } }),
-    ...(life.argsDigest && { args: life.argsDigest }),
+    ...argsDigest(life),
   };
+}
+
+/**
+ * The arguments without what the configuration keeps out of the record. Their digest is that of what is recorded: one of the rest
+ * could be guessed by whoever has the session's key.
+ */
+function recordedArgs(life: Life): RecordedArgs {
+  const text = life.argsText;
+  life.recorded ??= redacted(life, text, text === "" ? undefined : life.argsDigest);
+  return life.recorded;
+}
+
+function redacted(life: Life, text: string, digest: Digest | undefined): RecordedArgs {
+  if (digest === undefined) return { text: undefined, digest: undefined, redacted: false };
+  try {
+    const now = life.gate.redaction(toolOf(life), text);
+    return now === text ? { text, digest, redacted: false } : { text: now, digest: digestOf(now), redacted: true };
+  } catch (error) {
+    // What cannot be redacted is not recorded.
+    life.gate.log.error({ call: life.id, err: messageOf(error) }, "a payload could not be redacted: it is left out of the record");
+    return { text: undefined, digest: undefined, redacted: true };
+  }
+}
+
+function argsPayload(life: Life): { readonly args?: string } {
+  const { text } = recordedArgs(life);
+  return life.keepArgs && text !== undefined ? { args: text } : {};
+}
+
+function argsDigest(life: Life): { readonly args?: Digest } {
+  const { digest } = recordedArgs(life);
+  return digest === undefined ? {} : { args: digest };
+}
+
+function resultOf(life: Life, { text, digest }: Outcome): Pick<RecordDraft, "result" | "payloads"> {
+  if (text === undefined || digest === undefined) return {};
+  const now = redacted(life, text, digest);
+  if (now.text === undefined || now.digest === undefined) return {};
+  return { result: now.digest, payloads: { result: now.text } };
+}
+
+function toolOf({ tool, request }: Life): string {
+  return tool ? `${tool.server}__${tool.name}` : request.name;
 }
 
 /** Cut and well-formed: a lone surrogate has no UTF-8, and a record MUST NOT be refused for what an agent typed. */
