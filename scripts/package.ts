@@ -32,6 +32,12 @@ async function build(): Promise<void> {
       index: join(folder, "src", "index.ts"),
       // The ledger starts its worker as a file of its own beside itself.
       writer: join(packages, "ledger", "src", "writer.ts"),
+      // So it does with the thread that fills its index, and the process that runs SQL.
+      "search-worker": join(packages, "ledger", "src", "search", "worker.ts"),
+      "sql-child": join(packages, "ledger", "src", "sql", "child.ts"),
+      // A command of its own, `callgate-verify`, and its threads.
+      verify: join(packages, "verify", "src", "main.ts"),
+      "verify-worker": join(packages, "verify", "src", "worker.ts"),
     },
     platform: "node",
     external: isOutside,

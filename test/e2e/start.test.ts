@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CLI, callgate } from "../support/broker.ts";
 import { type Folder, makeFolder } from "../support/folder.ts";
 import { type Running, runs, startNode } from "../support/process.ts";
+import { until } from "../support/until.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -56,6 +57,17 @@ describe("`npm start` with the example configuration", () => {
     expect(denied.isError).toBe(true);
     expect(JSON.stringify(denied.content)).toMatch(/Rule: write-only-notes\. Record: \d+\./);
     await client.close();
+  });
+
+  it("indexes what was said while it runs, so that it is found by its words", async () => {
+    const reader = openReader(folder.path);
+    await until("an index that is up to date", () => {
+      const { indexed, head } = reader.searchState();
+      return indexed === head;
+    });
+    reader.close();
+    const found = await callgate("ledger", "query", "works in this folder", "--data", folder.path);
+    expect(found.lines.join("\n")).toMatch(/ outcome +\S+ +files__read_text_file +ok /);
   });
 
   it("ends cleanly on Ctrl-C, its servers included, and leaves a ledger that verifies", async () => {

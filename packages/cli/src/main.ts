@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { incidentCommand } from "./commands/incident.ts";
 import { ledgerCommand } from "./commands/ledger.ts";
 import { pinCommand } from "./commands/pin.ts";
 import { policyCommand } from "./commands/policy.ts";
@@ -12,6 +13,7 @@ import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { wrapCommand } from "./commands/wrap.ts";
+import { witnessCommand } from "./commands/witness.ts";
 import { fail } from "./output.ts";
 
 const program = new Command("callgate")
@@ -34,6 +36,8 @@ for (const command of [
   tokenCommand(),
   approvalsCommand(),
   ledgerCommand(),
+  incidentCommand(),
+  witnessCommand(),
 ])
   program.addCommand(command);
 

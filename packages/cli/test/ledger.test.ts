@@ -126,7 +126,8 @@ test("verify ends with 0, 1 or 3 and one clear last line", async () => {
   const folder = await data();
   const clean = await callgate("ledger", "verify", "--data", folder);
   expect(clean).toMatchObject({ code: 0, err: "" });
-  expect(clean.out).toMatch(/^verified: 4 records, head sha256:[0-9a-f]{64}\n$/);
+  expect(clean.out).toMatch(/^records +4;/m);
+  expect(clean.out.trimEnd().split("\n").at(-1)).toBe("clean");
 
   const db = new Database(join(folder, "ledger.db"));
   for (const { name } of db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all() as {
@@ -137,19 +138,14 @@ test("verify ends with 0, 1 or 3 and one clear last line", async () => {
   db.close();
   const tampered = await callgate("ledger", "verify", "--data", folder);
   expect(tampered.code).toBe(1);
-  expect(tampered.out.trimEnd().split("\n").at(-1)).toMatch(
-    /^TAMPERED: \d+ findings in 4 records, first at record \d+, head sha256:/,
+  expect(tampered.out.trimEnd().split("\n").at(-1)).toBe(
+    "TAMPERED, first at record 2: the leaf does not match its hash",
   );
-  expect(tampered.out).toMatch(/^2 +the leaf does not match its hash$/m);
-  const json = await callgate("ledger", "verify", "--json", "--data", folder);
-  expect([json.code, JSON.parse(json.out).ok]).toEqual([1, false]);
-
   await writeFile(join(folder, "ledger.db"), "not a database at all, whatever its name says".repeat(100));
-  expect(await callgate("ledger", "verify", "--data", folder)).toMatchObject({ code: 3, out: "" });
-  expect(await callgate("ledger", "verify", "--data", await emptyFolder())).toMatchObject({
-    code: 3,
-    err: expect.stringContaining("there is no ledger"),
-  });
+  const unreadable = await callgate("ledger", "verify", "--data", folder);
+  expect(unreadable.code).toBe(3);
+  expect(unreadable.out.trimEnd().split("\n").at(-1)).toMatch(/^UNREADABLE: /);
+  expect(await callgate("ledger", "verify", "--data", await emptyFolder())).toMatchObject({ code: 3 });
 });
 
 test("the data folder is found through a configuration that would not load", async () => {
@@ -164,7 +160,7 @@ test("the data folder is found through a configuration that would not load", asy
 
 test.each([
   [["query", "--verdict", "maybe"], "`maybe` is not a value of `verdict`"],
-  [["query", "--since", "yesterday"], "`yesterday` in `since` is not a time"],
+  [["query", "--since", "yesteryear"], "`yesteryear` in `--since` is not a time"],
   [["tail", "-n", "x"], "`x` in `--lines` is not a whole number"],
   [["show", "first"], "`first` in `<seq>` is not a whole number"],
 ])("%j is refused as wrong input", async (args, message) => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { definitionLines, diffLines } from "../src/render/diff.ts";
 import { jsonLines, shortText } from "../src/render/json.ts";
-import { RECORD_HEAD, recordLine } from "../src/render/records.ts";
+import { recordHead, recordLine } from "../src/render/records.ts";
 import { exampleLines } from "../src/render/simulation.ts";
 import { renderTimeline } from "../src/render/timeline.ts";
 
@@ -80,7 +80,7 @@ test("a difference shows the lines that went and came, among those that stayed",
 function record(seq: number, more: Partial<LedgerRecord>): LedgerRecord {
   const none = `sha256:${"0".repeat(64)}` as const;
   return {
-    v: 1,
+    v: 2,
     log: "log_1",
     seq,
     prev: none,
@@ -104,7 +104,7 @@ test("a record's line stands under the heading", () => {
       error: { code: "no", message: "not here" },
     }),
   );
-  expect(`${RECORD_HEAD}\n${line}`).toBe(
+  expect(`${recordHead()}\n${line}`).toBe(
     [
       "seq      time                     kind     agent            tool                             verdict        what",
       "7        2026-03-01T12:00:07.000Z denial   bot              files__write                     deny           no: not here",

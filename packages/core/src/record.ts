@@ -39,7 +39,7 @@ export interface RecordDraft {
     readonly policies: string;
     readonly approver?: string;
   };
-  /** Digest of the canonical arguments. */
+  /** Digest of the canonical arguments. It is not stored as it is: see `LedgerRecord`. */
   readonly args?: Digest;
   /** Digest of the result's bytes as the agent got them. */
   readonly result?: Digest;
@@ -49,13 +49,21 @@ export interface RecordDraft {
   readonly ms?: number;
   /** Small, kind-specific facts; under 4 KiB as JSON. */
   readonly detail?: { readonly [key: string]: unknown };
-  /** JSON texts kept beside the leaf, each referred to by its digest in the leaf (`args`, `result`) or in `detail`. */
+  /** JSON texts kept beside the leaf, encrypted; the leaf refers to each by the digest of that (`args`, `result`, `detail.facts`). */
   readonly payloads?: { readonly args?: string; readonly result?: string; readonly facts?: string };
 }
 
+/**
+ * What a stored record says in place of a digest: that of an encrypted payload beside it, or a keyed one, which says nothing to
+ * whoever has not the key.
+ */
+export type RecordDigest = Digest | `hmac-sha256:${string}`;
+
 /** A record as it is stored and read back: the parsed leaf. */
-export interface LedgerRecord extends Omit<RecordDraft, "payloads"> {
-  readonly v: 1;
+export interface LedgerRecord extends Omit<RecordDraft, "payloads" | "args" | "result"> {
+  readonly v: 2;
+  readonly args?: RecordDigest;
+  readonly result?: RecordDigest;
   /** The log's id. */
   readonly log: string;
   /** From 1, without gaps. */

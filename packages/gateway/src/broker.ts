@@ -1,5 +1,5 @@
 import { CallgateError, type Grant, isObject, messageOf, newId } from "@callgate/core";
-import { type Ledger, openLedger } from "@callgate/ledger";
+import { type Indexer, type Ledger, openIndexer, openLedger } from "@callgate/ledger";
 import type { Logger } from "pino";
 import { ApprovalStore } from "./approvals.ts";
 import { BudgetBook } from "./budget.ts";
@@ -18,6 +18,7 @@ import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
 import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
+import { compileRedaction } from "./steps/redact.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenStates } from "./token-states.ts";
 import type { LinkOwner } from "./upstream/link.ts";
@@ -48,6 +49,7 @@ export class Broker {
   #listeners = new Set<(kind: ListKind) => void>();
   #sweep: NodeJS.Timeout;
   #closing = false;
+  #indexer: Indexer | undefined;
 
   private constructor(config: Config, gate: Gate, tokens: TokenVerifier, signing: SigningKey, log: Logger) {
     this.config = config;
@@ -74,6 +76,10 @@ export class Broker {
         folder: config.data,
         sync: config.ledger.sync === "off" ? "off" : "full",
         payloads: config.ledger.payloads,
+        anchors: config.ledger.anchors,
+        ...config.ledger.retention,
+        onAnchorError: ({ name, error }) =>
+          log.warn({ anchor: name, err: error }, "an anchor does not keep the ledger's checkpoints"),
         boot: { callgate: IDENTITY.version, node: process.version, config: config.digest },
         onFailure: (error) => log.fatal({ err: error.message }, "the ledger failed: every call is refused from now on"),
       });
@@ -86,6 +92,7 @@ export class Broker {
         loop: config.loop,
         approvalTimes: config.approvals,
         policies: NOTHING_YET,
+        redaction: compileRedaction(config.ledger.redact),
         registry: new Registry(config.naming, log, (server, tool, digest) =>
           pinnedDefinition(config.data, server, tool, digest),
         ),
@@ -105,6 +112,10 @@ export class Broker {
         log,
       );
       try {
+        if (config.ledger.search)
+          broker.#indexer = openIndexer(config.data, (error) =>
+            log.warn({ err: error.message }, "the index of words has stopped: searches fall behind"),
+          );
         await broker.#start();
       } catch (error) {
         await broker.close();
@@ -263,6 +274,7 @@ export class Broker {
       limits: config.limits,
       loop: config.loop,
       approvalTimes: config.approvals,
+      redaction: compileRedaction(config.ledger.redact),
     });
     this.gate.registry.rename(config.naming);
     this.gate.registry.keepOnly(new Set(Object.keys(config.servers)));
@@ -299,6 +311,7 @@ export class Broker {
     await Promise.all([...this.#upstreams.values()].map((u) => u.close()));
     clearTimeout(patience);
     this.gate.approvals.close();
+    await this.#indexer?.close();
     await this.gate.ledger.close();
   }
 

@@ -9,6 +9,7 @@ import type { Parking } from "./parking.ts";
 import type { RateCaps } from "./rate-cap.ts";
 import type { Registry } from "./registry.ts";
 import type { StateSeal } from "./state.ts";
+import type { Redaction } from "./steps/redact.ts";
 
 /** What the life of a call needs, and nothing more. A reload swaps `policies` and the settings; a call keeps what it began with. */
 export interface Gate {
@@ -17,6 +18,8 @@ export interface Gate {
   loop: LoopConfig;
   approvalTimes: ApprovalConfig;
   policies: PolicySet;
+  /** What is kept out of the record. */
+  redaction: Redaction;
   readonly registry: Registry;
   readonly budgets: BudgetBook;
   readonly rates: RateCaps;

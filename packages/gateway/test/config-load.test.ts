@@ -82,7 +82,7 @@ test("paths are absolute, names resolved, durations milliseconds, sizes bytes", 
     loop: { repeats: 5, window: 60_000, cycles: 3 },
     approvals: { ttl: 3_600_000, wait: 30_000 },
     flow: { watch: "auto", memory: 4 * 1024 ** 2, trusted: {} },
-    ledger: { sync: "full", payloads: true },
+    ledger: { sync: "full", payloads: true, search: true },
     log: { level: "info" },
   });
   expect(config.agents["example"]).toEqual({

@@ -7,7 +7,10 @@ export const BATCH_RECORDS = 256;
 /** A commit takes no further record once it holds this many UTF-16 code units of text. */
 const BATCH_TEXT = 8 * 1024 * 1024;
 /** Strings per record in `BatchMessage.text`. */
-export const TEXT_WIDTH = 9;
+export const TEXT_WIDTH = 15;
+
+/** The payloads that a record may have, as `BatchMessage.payloadNames` counts them. */
+export const PAYLOAD_NAMES = ["args", "facts", "result"] as const;
 
 /**
  * One commit, as it goes to the writer. Flat arrays of strings and numbers: a structured clone of one object a record costs
@@ -18,11 +21,14 @@ export interface BatchMessage {
   readonly first: number;
   /** Unix milliseconds, one a record. */
   readonly times: number[];
-  /** For each record: head, tail, kind, agent, session, call, tool, verdict, status. */
+  /**
+   * For each record: the leaf's pieces (before args, facts, prev and result, and the tail), the plain digests of args, facts and
+   * result where the draft gave them, kind, agent, session, call, tool, verdict, status.
+   */
   readonly text: (string | null)[];
-  /** For each payload: seq. */
-  readonly payloadSeqs: number[];
-  /** For each payload: name, text. */
+  /** For each payload: seq, and which one it is. */
+  readonly payloadPlaces: number[];
+  /** For each payload: its text. */
   readonly payloads: string[];
 }
 
@@ -33,7 +39,7 @@ export class Batch {
   #size = 0;
 
   constructor(first: number) {
-    this.message = { first, times: [], text: [], payloadSeqs: [], payloads: [] };
+    this.message = { first, times: [], text: [], payloadPlaces: [], payloads: [] };
   }
 
   get full(): boolean {
@@ -45,12 +51,18 @@ export class Batch {
     return this.message.first + this.message.times.length - 1;
   }
 
-  add(draft: RecordDraft, leaf: LeafPieces, time: number, payloads: boolean): void {
+  add(draft: RecordDraft, leaf: LeafPieces, time: number): void {
     const m = this.message;
     m.times.push(time);
     m.text.push(
-      leaf.head,
+      leaf.args,
+      leaf.facts,
+      leaf.prev,
+      leaf.result,
       leaf.tail,
+      draft.args ?? null,
+      (draft.detail?.["facts"] as string | undefined) ?? null,
+      draft.result ?? null,
       draft.kind,
       draft.agent ?? null,
       draft.session ?? null,
@@ -59,12 +71,9 @@ export class Batch {
       draft.decision?.verdict ?? null,
       draft.status ?? null,
     );
-    this.#size += leaf.head.length + leaf.tail.length;
-    if (payloads && draft.payloads !== undefined) {
-      this.#addPayload("args", draft.payloads.args);
-      this.#addPayload("result", draft.payloads.result);
-      this.#addPayload("facts", draft.payloads.facts);
-    }
+    this.#size += leaf.prev.length + leaf.tail.length;
+    if (draft.payloads !== undefined)
+      for (const [i, name] of PAYLOAD_NAMES.entries()) this.#addPayload(i, draft.payloads[name]);
   }
 
   /** A promise of the newest record's seq, kept once the batch is durable. */
@@ -81,10 +90,10 @@ export class Batch {
     for (const w of this.#waiting) w.reject(error);
   }
 
-  #addPayload(name: string, text: string | undefined): void {
+  #addPayload(name: number, text: string | undefined): void {
     if (text === undefined) return;
-    this.message.payloadSeqs.push(this.last);
-    this.message.payloads.push(name, text);
+    this.message.payloadPlaces.push(this.last, name);
+    this.message.payloads.push(text);
     this.#size += text.length;
   }
 }

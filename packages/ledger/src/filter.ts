@@ -1,105 +1,117 @@
 import { CallgateError, RECORD_KINDS } from "@callgate/core";
 import type { LedgerFilter } from "./port.ts";
+import { type Choice, type Column, type Condition, choiceOf, conditionOf, isColumn } from "./query/condition.ts";
+import { VALUES } from "./query/fields.ts";
+import { isNumeric, type Match, plainGlob, type Term } from "./query/term.ts";
+import { type TextQuery, textQueryOf } from "./query/text.ts";
 
-/** One SQL condition on `record`. */
-export interface Condition {
-  readonly sql: string;
-  readonly values: readonly (string | number)[];
-}
-
-/** A filter's field that several values satisfy. */
-export interface Choice {
-  /** What an index holds, to be compared with one value. */
-  readonly expression: string;
-  /** The values, where the filter gives them; otherwise all values of the column that `condition` accepts. */
-  readonly values?: readonly string[];
-  /** All of it at once, for where it is not worth taking the values one by one. */
-  readonly condition: Condition;
-}
+export type { Choice, Condition } from "./query/condition.ts";
 
 /** A filter as the reader runs it. All conditions and all choices must hold. */
 export interface Selection {
   readonly conditions: readonly Condition[];
   readonly choices: readonly Choice[];
+  /** Words that must stand in the record or its payloads, or must not. */
+  readonly text: TextQuery | undefined;
+  /** What leads to the records: an index of this column; without one, every record is looked at. */
+  readonly through: Column | undefined;
   /** Unix milliseconds. */
   readonly since: number | undefined;
   readonly until: number | undefined;
+  /** Seqs, exclusive. */
   readonly after: number;
+  readonly before: number;
   readonly order: "asc" | "desc";
   readonly limit: number;
 }
 
-const STATUSES = ["ok", "error", "cancelled", "timeout", "input_required", "unknown"];
-
-/** What the indexes hold. Those of `verdict`, `kind` and `status` hold the rare values only. */
-const EXPRESSIONS = {
-  agent: "agent",
-  session: "session",
-  call: "call",
-  tool: "tool",
-  verdict: "nullif(verdict, 'allow')",
-  kind: "nullif(nullif(kind, 'intent'), 'outcome')",
-  status: "nullif(status, 'ok')",
-} as const;
-
 /** Checks a filter and turns it into SQL. Throws `LEDGER_FILTER_INVALID`. */
 export function parseFilter(filter: LedgerFilter): Selection {
+  const terms = [...termsOf(filter), ...(filter.terms ?? [])];
   const conditions: Condition[] = [];
   const choices: Choice[] = [];
-  const driving = drivers(filter);
-  const equal = (column: keyof typeof EXPRESSIONS, value: string) => {
-    const expression = driving.includes(column) ? EXPRESSIONS[column] : `+${column}`;
-    conditions.push({ sql: `${expression} = ?`, values: [value] });
-  };
-  const match = (column: "agent" | "tool", pattern: string) => {
-    if (!/[*?]/.test(pattern)) return equal(column, pattern);
-    // `[` is special to SQLite's GLOB, but not to ours.
-    const condition = { sql: `+${column} GLOB ?`, values: [pattern.replaceAll("[", "[[]")] };
-    if (driving.includes(column)) choices.push({ expression: column, condition });
-    else conditions.push(condition);
-  };
-
-  if (filter.call !== undefined) equal("call", filter.call);
-  if (filter.session !== undefined) equal("session", filter.session);
-  if (filter.agent !== undefined) match("agent", filter.agent);
-  if (filter.tool !== undefined) match("tool", filter.tool);
-  if (filter.verdict !== undefined) equal("verdict", oneOf("verdict", filter.verdict, ["allow", "deny", "hold"]));
-  if (filter.status !== undefined) equal("status", oneOf("status", filter.status, STATUSES));
-  if (filter.kind !== undefined) {
-    const kinds = [...new Set(filter.kind)].map((kind) => oneOf("kind", kind, RECORD_KINDS));
-    const condition = { sql: `+kind IN (${kinds.map(() => "?").join(", ")})`, values: kinds };
-    if (driving.includes("kind")) choices.push({ expression: EXPRESSIONS.kind, values: kinds, condition });
-    else conditions.push(condition);
+  const driving = drivers(terms);
+  for (const term of terms) {
+    if (term.field === "text") continue;
+    if (!isNumeric(term) && isColumn(term.field) && !term.not && driving.includes(term.field))
+      choices.push(choiceOf(term.field, term.any));
+    else conditions.push(conditionOf(term));
   }
-
   const order = oneOf("order", filter.order ?? "desc", ["asc", "desc"]) as "asc" | "desc";
   const since = filter.since === undefined ? undefined : time("since", filter.since);
   const until = filter.until === undefined ? undefined : time("until", filter.until);
   if (since !== undefined) conditions.push({ sql: "ts >= ?", values: [since] });
   if (until !== undefined) conditions.push({ sql: "ts <= ?", values: [until] });
+  const { after, before } = seqBounds(terms);
   return {
     conditions,
     choices,
+    text: textQueryOf(terms),
+    through: driving[0],
     since,
     until,
-    after: whole("after", filter.after ?? 0, 0, Number.MAX_SAFE_INTEGER),
+    after: Math.max(after, whole("after", filter.after ?? 0, 0, Number.MAX_SAFE_INTEGER)),
+    before: Math.min(before, whole("before", filter.before ?? Number.MAX_SAFE_INTEGER, 0, Number.MAX_SAFE_INTEGER)),
     order,
     limit: whole("limit", filter.limit ?? 50, 1, 10_000),
   };
 }
 
+/** The filter's own fields, as terms. */
+function termsOf(filter: LedgerFilter): Term[] {
+  const terms: Term[] = [];
+  for (const field of ["call", "session", "verdict", "status"] as const) {
+    const is = filter[field];
+    if (is === undefined) continue;
+    const known = VALUES[field];
+    terms.push({ field, any: [{ is: known ? oneOf(field, is, known) : is }] });
+  }
+  for (const field of ["agent", "tool"] as const) {
+    const pattern = filter[field];
+    if (pattern !== undefined) terms.push({ field, any: [matchOf(pattern)] });
+  }
+  if (filter.kind !== undefined) {
+    const kinds = [...new Set(filter.kind)].map((kind) => ({ is: oneOf("kind", kind, RECORD_KINDS) }));
+    terms.push({ field: "kind", any: kinds });
+  }
+  return terms;
+}
+
+function matchOf(pattern: string): Match {
+  return /[*?]/.test(pattern) ? { like: plainGlob(pattern) } : { is: pattern };
+}
+
 /**
- * The columns whose index the query goes through: those that leave the fewest records, by what ledgers hold. SQLite would
- * have to guess. The others are written with a `+`, which keeps their indexes out.
+ * The columns whose index the query goes through: those that leave the fewest records, by what ledgers hold. SQLite
+ * would have to guess.
  */
-function drivers({ call, session, verdict, tool, kind, status, agent }: LedgerFilter): readonly string[] {
-  if (call !== undefined) return ["call"];
-  if (session !== undefined) return ["session"];
-  if (verdict !== undefined && verdict !== "allow") return tool === undefined ? ["verdict"] : ["verdict", "tool"];
-  if (kind !== undefined && !kind.includes("intent") && !kind.includes("outcome")) return ["kind"];
-  if (status !== undefined && status !== "ok") return ["status"];
-  if (agent !== undefined) return ["agent"];
-  return tool === undefined ? [] : ["tool"];
+function drivers(terms: readonly Term[]): readonly Column[] {
+  const positive = (column: Column): readonly Match[] | undefined =>
+    terms.find((t): t is Extract<Term, { any: readonly Match[] }> => t.field === column && !t.not && !isNumeric(t))
+      ?.any;
+  const only = (column: Column, but: readonly string[]): boolean =>
+    positive(column)?.every((match) => "is" in match && !but.includes(match.is)) ?? false;
+  const exact = (column: Column): boolean => only(column, []);
+  if (exact("call")) return ["call"];
+  if (exact("session")) return ["session"];
+  if (only("verdict", ["allow"])) return positive("tool") === undefined ? ["verdict"] : ["verdict", "tool"];
+  if (only("kind", ["intent", "outcome"])) return ["kind"];
+  if (only("status", ["ok"])) return ["status"];
+  if (positive("agent") !== undefined) return ["agent"];
+  return positive("tool") === undefined ? [] : ["tool"];
+}
+
+/** The seqs between which all terms about them leave records, exclusive. The terms themselves say the rest. */
+function seqBounds(terms: readonly Term[]): { readonly after: number; readonly before: number } {
+  let [after, before] = [0, Number.MAX_SAFE_INTEGER];
+  for (const term of terms) {
+    if (!isNumeric(term) || term.field !== "seq" || term.not) continue;
+    const lows = term.any.map(({ from }) => (from === undefined ? 0 : from.value - (from.open ? 0 : 1)));
+    const highs = term.any.map(({ to }) => (to === undefined ? Number.MAX_SAFE_INTEGER : to.value + (to.open ? 0 : 1)));
+    after = Math.max(after, Math.min(...lows));
+    before = Math.min(before, Math.max(...highs));
+  }
+  return { after, before };
 }
 
 function oneOf(field: string, value: string, known: readonly string[]): string {

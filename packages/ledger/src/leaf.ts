@@ -16,12 +16,30 @@ export interface RunMembers {
 }
 
 /**
- * A leaf's canonical JSON (RFC 8785) cut where the value of `prev` goes: `head + prev + tail` is the leaf. Only the writer
- * knows `prev`, so that the sequencer does not wait for hashes and the writer does not parse.
+ * A leaf's canonical JSON (RFC 8785) cut where digests go that only the writer knows, so that the sequencer neither hashes nor
+ * encrypts and the writer does not parse. Each piece is the text before its digest; null where the leaf has no such member.
  */
 export interface LeafPieces {
-  readonly head: string;
+  readonly args: string | null;
+  readonly facts: string | null;
+  readonly prev: string;
+  readonly result: string | null;
   readonly tail: string;
+}
+
+/** The longest text that goes between two pieces. */
+const LONGEST_DIGEST = "hmac-sha256:".length + 64;
+
+/** The leaf, with the digests that its pieces leave open. */
+export function joinLeaf(
+  { args, facts, prev, result, tail }: LeafPieces,
+  digests: { readonly args?: string; readonly facts?: string; readonly prev: string; readonly result?: string },
+): string {
+  let leaf = args === null ? "" : args + digests.args;
+  if (facts !== null) leaf += facts + digests.facts;
+  leaf += prev + digests.prev;
+  if (result !== null) leaf += result + digests.result;
+  return leaf + tail;
 }
 
 /** The members of `RunMembers`, made once per run. */
@@ -30,38 +48,50 @@ export function runMembers(log: string, boot: string): RunMembers {
 }
 
 /**
- * Builds the leaf of a draft. INVARIANT: members stand in the order of RFC 8785 (by UTF-16 code unit), so the text equals
- * `canonicalJson` of the record. Throws `CANONICAL_INVALID` or `LEDGER_LEAF_TOO_LARGE`; `ts` is ISO 8601, `mono` microseconds.
+ * Builds the leaf of a draft. INVARIANT: members stand in the order of RFC 8785 (by UTF-16 code unit), so the joined pieces
+ * equal `canonicalJson` of the record. Throws `CANONICAL_INVALID` or `LEDGER_LEAF_TOO_LARGE`; `ts` is ISO 8601, `mono` microseconds.
  */
 export function buildLeaf(draft: RecordDraft, run: RunMembers, seq: number, ts: string, mono: number): LeafPieces {
-  let head = "{";
-  if (draft.agent !== undefined) head += `"agent":${quote(draft.agent)},`;
-  if (draft.args !== undefined) head += `"args":${quote(draft.args)},`;
-  head += run.boot;
-  if (draft.call !== undefined) head += `"call":${quote(draft.call)},`;
-  if (draft.decision !== undefined) head += `"decision":${decisionJson(draft.decision)},`;
-  if (draft.detail !== undefined) head += `"detail":${detailJson(draft.detail)},`;
+  let text = "{";
+  let args: string | null = null;
+  let facts: string | null = null;
+  let result: string | null = null;
+  if (draft.agent !== undefined) text += `"agent":${quote(draft.agent)},`;
+  if (draft.args !== undefined || draft.payloads?.args !== undefined) {
+    args = `${text}"args":"`;
+    text = '",';
+  }
+  text += run.boot;
+  if (draft.call !== undefined) text += `"call":${quote(draft.call)},`;
+  if (draft.decision !== undefined) text += `"decision":${decisionJson(draft.decision)},`;
+  const detail = detailJson(draft.detail, draft.payloads?.facts !== undefined);
+  if (detail?.before !== undefined) {
+    facts = `${text}"detail":${detail.before}`;
+    text = `${detail.after},`;
+  } else if (detail !== undefined) text += `"detail":${detail.after},`;
   // Free text of others, often cut short: half a character in it is no reason to lose the record.
   if (draft.error !== undefined)
-    head += `"error":{"code":${quote(draft.error.code)},"message":${quote(draft.error.message.toWellFormed())}},`;
-  head += `"kind":${quote(draft.kind)},${run.log}"mono":${mono},`;
-  if (draft.ms !== undefined) head += `"ms":${numberJson(draft.ms)},`;
-  if (draft.parent !== undefined) head += `"parent":${quote(draft.parent)},`;
-  head += '"prev":"';
+    text += `"error":{"code":${quote(draft.error.code)},"message":${quote(draft.error.message.toWellFormed())}},`;
+  text += `"kind":${quote(draft.kind)},${run.log}"mono":${mono},`;
+  if (draft.ms !== undefined) text += `"ms":${numberJson(draft.ms)},`;
+  if (draft.parent !== undefined) text += `"parent":${quote(draft.parent)},`;
+  const prev = `${text}"prev":"`;
 
-  let tail = '",';
-  if (draft.result !== undefined) tail += `"result":${quote(draft.result)},`;
-  tail += `"seq":${seq},`;
-  if (draft.session !== undefined) tail += `"session":${quote(draft.session)},`;
-  if (draft.status !== undefined) tail += `"status":${quote(draft.status)},`;
-  if (draft.tool !== undefined) tail += `"tool":${toolJson(draft.tool)},`;
-  if (draft.trace !== undefined) tail += `"trace":${quote(draft.trace)},`;
-  tail += `"ts":"${ts}",`;
-  if (draft.user !== undefined) tail += `"user":${quote(draft.user)},`;
-  tail += '"v":1}';
-
-  refuseOver(LEAF_LIMIT, head, tail);
-  return { head, tail };
+  text = '",';
+  if (draft.result !== undefined || draft.payloads?.result !== undefined) {
+    result = `${text}"result":"`;
+    text = '",';
+  }
+  text += `"seq":${seq},`;
+  if (draft.session !== undefined) text += `"session":${quote(draft.session)},`;
+  if (draft.status !== undefined) text += `"status":${quote(draft.status)},`;
+  if (draft.tool !== undefined) text += `"tool":${toolJson(draft.tool)},`;
+  if (draft.trace !== undefined) text += `"trace":${quote(draft.trace)},`;
+  text += `"ts":"${ts}",`;
+  if (draft.user !== undefined) text += `"user":${quote(draft.user)},`;
+  const pieces = { args, facts, prev, result, tail: `${text}"v":2}` };
+  refuseOver(LEAF_LIMIT, pieces);
+  return pieces;
 }
 
 // The same few definitions are called again and again; their digest is the longest thing in them.
@@ -83,9 +113,34 @@ function decisionJson(decision: NonNullable<RecordDraft["decision"]>): string {
   return `{${approver}"policies":${quote(decision.policies)},"rules":[${rules}],"verdict":${quote(decision.verdict)}}`;
 }
 
-function detailJson(detail: NonNullable<RecordDraft["detail"]>): string {
-  const json = canonicalJson(detail);
-  if (json.length > DETAIL_LIMIT / 3 && Buffer.byteLength(json) > DETAIL_LIMIT) {
+type Detail = NonNullable<RecordDraft["detail"]>;
+
+/** A detail's canonical JSON; cut in two where it names its facts. */
+function detailJson(
+  detail: Detail | undefined,
+  hasFacts: boolean,
+): { readonly before?: string; readonly after: string } | undefined {
+  if (!hasFacts && !isDigest(detail?.["facts"])) return detail && { after: limited(canonicalJson(detail)) };
+  let [before, after] = ['{"facts":"', '"}'];
+  const names = Object.keys(detail ?? {}).filter((name) => name !== "facts");
+  if (names.length > 0) {
+    const part = (wanted: (name: string) => boolean): string =>
+      canonicalJson(Object.fromEntries(names.filter(wanted).map((name) => [name, detail?.[name]]))).slice(1, -1);
+    const less = part((name) => name < "facts");
+    const more = part((name) => name > "facts");
+    before = `{${less}${less === "" ? "" : ","}"facts":"`;
+    after = `"${more === "" ? "" : ","}${more}}`;
+  }
+  limited(before + after, LONGEST_DIGEST);
+  return { before, after };
+}
+
+function isDigest(value: unknown): boolean {
+  return typeof value === "string" && /^sha256:[0-9a-f]{64}$/.test(value);
+}
+
+function limited(json: string, more = 0): string {
+  if (json.length + more > DETAIL_LIMIT / 3 && Buffer.byteLength(json) + more > DETAIL_LIMIT) {
     throw new CallgateError("LEDGER_LEAF_TOO_LARGE", `the record's detail is over ${DETAIL_LIMIT} bytes`, {
       help: "keep large facts in a payload and refer to it by digest",
     });
@@ -109,11 +164,17 @@ function invalid(what: string): CallgateError {
   });
 }
 
-function refuseOver(limit: number, head: string, tail: string): void {
-  const length = head.length + NO_LEAF.length + tail.length;
+function refuseOver(limit: number, { args, facts, prev, result, tail }: LeafPieces): void {
+  let length = NO_LEAF.length;
+  let units = prev.length + tail.length;
+  for (const piece of [args, facts, result]) {
+    if (piece === null) continue;
+    units += piece.length;
+    length += LONGEST_DIGEST;
+  }
   // A UTF-16 code unit is at most 3 bytes of UTF-8: most leaves need no count.
-  if (length <= limit / 3) return;
-  if (Buffer.byteLength(head) + NO_LEAF.length + Buffer.byteLength(tail) <= limit) return;
+  if (length + units <= limit / 3) return;
+  if (length + Buffer.byteLength(`${args ?? ""}${facts ?? ""}${prev}${result ?? ""}${tail}`) <= limit) return;
   throw new CallgateError("LEDGER_LEAF_TOO_LARGE", `the record is over ${limit} bytes`, {
     help: "shorten its error text or its list of rules; large values belong in payloads",
   });

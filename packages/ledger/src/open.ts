@@ -2,23 +2,35 @@ import { Worker } from "node:worker_threads";
 import { CallgateError, type LedgerRecord, newId, type RecordDraft } from "@callgate/core";
 import type { Ledger, LedgerOptions } from "./port.ts";
 import { Sequencer } from "./sequencer.ts";
-import type { FromWriter, WriterData } from "./writer.ts";
+import type { FromWriter, Opened, WriterData } from "./writer.ts";
 
 /**
  * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
  * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
- * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or `LEDGER_FAILED`.
+ * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEY_INVALID`,
+ * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or
+ * `LEDGER_FAILED`.
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  return await openSequencer(options);
+}
+
+/** As `openLedger`, for those who have more to do with the writer than to append. */
+export async function openSequencer(options: LedgerOptions): Promise<Sequencer> {
   // Under type stripping this file is `.ts`; built or bundled, it and the writer beside it are `.js`.
   const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
-  const data: WriterData = { folder: options.folder, sync: options.sync ?? "full" };
+  const data: WriterData = {
+    folder: options.folder,
+    sync: options.sync ?? "full",
+    payloads: options.payloads ?? true,
+    anchors: options.anchors ?? [],
+  };
   const worker = new Worker(writer, {
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
     workerData: data,
     name: "callgate-ledger",
   });
-  const { log, head, orphans } = await opened(worker);
+  const { log, head, sealed, orphans, anchors } = await opened(worker);
 
   const boot = newId("boot");
   const sequencer = new Sequencer(worker, {
@@ -26,8 +38,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     boot,
     head,
     recovered: orphans.length,
-    payloads: options.payloads ?? true,
-    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
+    sealed,
+    anchors,
+    ...(options.segment !== undefined && { segment: options.segment }),
+    ...(options.onAnchorError !== undefined && { onAnchorError: options.onAnchorError }),
+    ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
   });
   try {
     for (const leaf of orphans) sequencer.appendLater(unknownOutcome(JSON.parse(leaf) as LedgerRecord));
@@ -51,8 +66,6 @@ function unknownOutcome(intent: LedgerRecord): RecordDraft {
   };
 }
 
-type Opened = Extract<FromWriter, { opened: unknown }>["opened"];
-
 function opened(worker: Worker): Promise<Opened> {
   const { promise, resolve, reject } = Promise.withResolvers<Opened>();
   const onError = (cause: unknown) =>
@@ -64,7 +77,7 @@ function opened(worker: Worker): Promise<Opened> {
     worker.off("error", onError);
     worker.off("exit", onExit);
     if (typeof message === "object" && "opened" in message) resolve(message.opened);
-    else if (typeof message === "object") {
+    else if (typeof message === "object" && "failed" in message) {
       const { code, message: text, help } = message.failed;
       reject(new CallgateError(code ?? "LEDGER_FAILED", text, help === undefined ? {} : { help }));
     }

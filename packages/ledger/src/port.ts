@@ -1,4 +1,7 @@
 import type { LedgerRecord, RecordDraft } from "@callgate/core";
+import type { AnchorState } from "./anchor/anchoring.ts";
+import type { AnchorTarget } from "./anchor/open.ts";
+import type { Term } from "./query/term.ts";
 
 /** How to open a ledger for writing. */
 export interface LedgerOptions {
@@ -10,6 +13,12 @@ export interface LedgerOptions {
   readonly payloads?: boolean;
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };
+  /** Where checkpoints are kept outside the folder. At the start each MUST agree with the ledger. */
+  readonly anchors?: readonly AnchorTarget[];
+  /** Called when an anchor did not take a checkpoint, and again only after it took one. */
+  readonly onAnchorError?: (anchor: AnchorState) => void;
+  /** Seal the records as a segment whenever there are so many since the last seal. */
+  readonly segment?: number;
   /** Called once if the writer fails; every later append is refused with `LEDGER_FAILED`. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -26,7 +35,14 @@ export interface Ledger {
   append(draft: RecordDraft): Promise<number>;
   /** Appends with the next commit, which it does not hasten: at most a few milliseconds later. Returns the seq. */
   appendLater(draft: RecordDraft): number;
-  /** Commits what waits, ends the writer, gives up the lease. */
+  /** How each anchor stands. `lag` is how many durable records it has not seen. */
+  anchors(): readonly (AnchorState & { readonly lag: number })[];
+  /**
+   * Closes a segment: appends a seal of all durable records since the one before. Resolves with the seal's seq once it is durable,
+   * or with undefined if there is nothing to seal. Rejects with `LEDGER_FAILED`.
+   */
+  seal(): Promise<number | undefined>;
+  /** Commits what waits, gives the anchors the newest checkpoint, ends the writer, gives up the lease. */
   close(): Promise<void>;
 }
 
@@ -44,6 +60,10 @@ export interface LedgerFilter {
   readonly until?: string;
   /** Only records after this seq. */
   readonly after?: number;
+  /** Only records before this seq. */
+  readonly before?: number;
+  /** More conditions: see `parseQuery`. */
+  readonly terms?: readonly Term[];
   /** Newest first (default) or oldest first. */
   readonly order?: "asc" | "desc";
   /** At most this many, 1 to 10,000; default 50. */
@@ -87,21 +107,76 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
+/** A record with all that is known of it. */
+export interface ShownRecord {
+  readonly record: LedgerRecord;
+  /** Its exact text. */
+  readonly leaf: string;
+  /** `sha256:<hex>` of its place in the tree. */
+  readonly hash: string;
+  readonly payloads: { readonly [name: string]: string };
+  /** Payloads that nobody can read any more, because their key is gone. */
+  readonly shredded: readonly string[];
+}
+
+/** RFC 6962: the hashes beside the way from a leaf to the root, from the leaf up. */
+export interface InclusionProof {
+  readonly index: number;
+  readonly size: number;
+  readonly root: Buffer;
+  readonly hashes: readonly Buffer[];
+}
+
+/** RFC 6962: the hashes that show a tree to go on from an older one. */
+export interface ConsistencyProof {
+  readonly old: number;
+  readonly size: number;
+  readonly root: Buffer;
+  readonly hashes: readonly Buffer[];
+}
+
+/** How far the index of words is. */
+export interface SearchState {
+  /** The newest record that it has looked at; undefined if there is no index. */
+  readonly indexed: number | undefined;
+  /** The newest record. */
+  readonly head: number;
+  /** How many of the newest records a search leaves out for it. Fewer than some hundred are read themselves. */
+  readonly missed: number;
+}
+
 /** The reading face; opens the file read-only and may run beside a broker. */
 export interface LedgerReader {
   readonly log: string;
+  /** The records that match, up to the filter's limit, in the order of their seq. Throws as `records` does. */
   query(filter: LedgerFilter): readonly LedgerRecord[];
-  /** One record with its leaf's exact text, its hash and its payloads; undefined where there is none. */
-  show(
-    seq: number,
-  ): { record: LedgerRecord; leaf: string; hash: string; payloads: { [name: string]: string } } | undefined;
+  /**
+   * All records that match and that `accepts` takes, one after another, whatever the filter's limit, which is only how
+   * many are fetched at first. Words are looked up in the index where there are many records to look at; every record
+   * comes from the ledger all the same and is compared again. Throws `LEDGER_FILTER_INVALID`, or `LEDGER_NOT_INDEXED`
+   * if an index is needed and there is none.
+   */
+  records(filter: LedgerFilter, accepts?: (record: LedgerRecord) => boolean): Iterable<LedgerRecord>;
   /**
    * The calls that match, oldest first, up to the newest record of this moment: of the kinds `intent` and `denial` unless `kind` says
-   * otherwise. MUST NOT hold more than one record at a time, nor the file for longer than some thousand records, so that the writer
+   * otherwise. MUST NOT hold more than some thousand records at a time, nor the file while it gives them out, so that the writer
    * beside it goes on. Calls `onProgress` now and then with the number of records gone through. Throws `LEDGER_FILTER_INVALID`.
    */
   calls(filter: CallFilter, onProgress?: (done: number, total: number) => void): CallScan;
-  /** Checks every leaf's hash, the chain, gaps, indexed columns and payload digests. Calls `onProgress` now and then. */
+  searchState(): SearchState;
+  /** One record; undefined where there is none. */
+  show(seq: number): ShownRecord | undefined;
+  /** The newest signed checkpoint, or the first one over at least `size` records; undefined if there is none. */
+  checkpoint(size?: number): { readonly size: number; readonly note: string } | undefined;
+  /** That a record is in the tree of `size` records, all of them if not given. Throws `LEDGER_PROOF_INVALID`. */
+  prove(seq: number, size?: number): InclusionProof;
+  /** That the tree of `size` records goes on from that of the first `old` ones. Throws `LEDGER_PROOF_INVALID`. */
+  proveConsistency(old: number, size?: number): ConsistencyProof;
+  /**
+   * Checks every leaf's hash, the chain, gaps, indexed columns, payload digests and checkpoints' roots. Calls
+   * `onProgress` now and then. It is the ledger's check of itself: whoever does not trust the ledger uses
+   * `callgate-verify`.
+   */
   verify(onProgress?: (done: number, total: number) => void): Verification;
   close(): void;
 }

@@ -3,10 +3,14 @@ import { CallgateError, type LedgerRecord } from "@callgate/core";
 import Database from "better-sqlite3";
 import { scanCalls } from "./calls.ts";
 import { parseFilter } from "./filter.ts";
+import { ledgerPath } from "./folder.ts";
+import { openPayloads } from "./payloads.ts";
 import type { LedgerReader } from "./port.ts";
+import { consistencyProof, inclusionProof, rootAt } from "./proof.ts";
+import { type Readable, scanRecords, searchState } from "./records.ts";
 import { FORMAT, readMeta } from "./schema.ts";
-import { selectLeaves } from "./select.ts";
-import { ledgerPath } from "./store.ts";
+import { attachIndex, indexedUpTo } from "./search/attach.ts";
+import { treeReader } from "./tree-reader.ts";
 import { verifyLedger } from "./verify.ts";
 
 /**
@@ -25,7 +29,7 @@ export function openReader(folder: string): LedgerReader {
     db = new Database(path, { readonly: true, fileMustExist: true });
     const format = readMeta(db, "format");
     const log = readMeta(db, "log");
-    if (format === FORMAT && log !== undefined) return reader(db, log);
+    if (format === FORMAT && log !== undefined) return reader(db, log, folder);
   } catch (cause) {
     db?.close();
     throw new CallgateError("LEDGER_UNREADABLE", `the ledger in \`${folder}\` cannot be read`, {
@@ -39,30 +43,68 @@ export function openReader(folder: string): LedgerReader {
   });
 }
 
-function reader(db: Database.Database, log: string): LedgerReader {
+function reader(db: Database.Database, log: string, folder: string): LedgerReader {
   const recordOf = db.prepare<[number], { leaf: string; hash: Buffer }>("SELECT leaf, hash FROM record WHERE seq = ?");
-  const payloadsOf = db.prepare<[number], { name: string; text: string }>(
-    "SELECT name, text FROM payload WHERE seq = ? ORDER BY name",
+  const payloads = openPayloads(db, folder, log);
+  const source: Readable = { db, folder, payloadsOf: (seq) => payloads.read(seq).texts };
+  const node = treeReader(db);
+  const head = (): number => db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
+  const noteAt = db.prepare<[number], { size: number; note: string }>(
+    "SELECT size, note FROM checkpoint WHERE size >= ? ORDER BY size LIMIT 1",
+  );
+  const newestNote = db.prepare<[], { size: number; note: string }>(
+    "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1",
   );
   return {
     log,
     query(filter) {
-      return selectLeaves(db, parseFilter(filter)).map((leaf) => JSON.parse(leaf) as LedgerRecord);
+      const selection = parseFilter(filter);
+      const records: LedgerRecord[] = [];
+      for (const record of scanRecords(source, selection)) {
+        records.push(record);
+        if (records.length === selection.limit) break;
+      }
+      return records;
+    },
+    records: (filter, accepts) => scanRecords(source, parseFilter(filter), accepts),
+    searchState() {
+      return searchState(attachIndex(db, folder) ? indexedUpTo(db) : undefined, head());
     },
     show(seq) {
       const row = recordOf.get(seq);
       if (row === undefined) return undefined;
+      const { texts, shredded } = payloads.read(seq);
       return {
         record: JSON.parse(row.leaf) as LedgerRecord,
         leaf: row.leaf,
         hash: `sha256:${row.hash.toString("hex")}`,
-        payloads: Object.fromEntries(payloadsOf.all(seq).map((p) => [p.name, p.text])),
+        payloads: texts,
+        shredded,
       };
     },
-    calls: (filter, onProgress) => scanCalls(db, filter, onProgress),
+    calls: (filter, onProgress) => scanCalls(source, filter, onProgress),
+    checkpoint: (from) => (from === undefined ? newestNote.get() : noteAt.get(from)),
+    prove(seq, size = head()) {
+      refuseOutside(seq, 1, size);
+      refuseOutside(size, 1, head());
+      return { index: seq - 1, size, root: rootAt(node, size), hashes: inclusionProof(node, seq - 1, size) };
+    },
+    proveConsistency(old, size = head()) {
+      refuseOutside(old, 0, size);
+      refuseOutside(size, 1, head());
+      return { old, size, root: rootAt(node, size), hashes: consistencyProof(node, old, size) };
+    },
     verify: (onProgress) => verifyLedger(db, onProgress),
     close: () => {
+      payloads.close();
       db.close();
     },
   };
+}
+
+function refuseOutside(n: number, least: number, most: number): void {
+  if (Number.isSafeInteger(n) && n >= least && n <= most) return;
+  throw new CallgateError("LEDGER_PROOF_INVALID", `\`${n}\` is not between ${least} and ${most}`, {
+    help: "name a record that the ledger has, and a size that holds it",
+  });
 }

@@ -1,14 +1,18 @@
-import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import { CallgateError, messageOf, type RecordDraft } from "@callgate/core";
+import type { AnchorState } from "./anchor/anchoring.ts";
 import { Batch } from "./batch.ts";
 import { buildLeaf, type RunMembers, runMembers } from "./leaf.ts";
 import type { Ledger } from "./port.ts";
 import type { Head } from "./store.ts";
+import type { Task, TaskResults } from "./task.ts";
 import type { FromWriter, ToWriter } from "./writer.ts";
 
 /** How long `appendLater` may wait for a commit to ride with, in milliseconds. */
 const LATER_MS = 5;
+
+/** How long a writer that failed may take to end, in milliseconds. */
+const STUCK_MS = 5000;
 
 /** What the sequencer needs to know of the log and of this run. */
 export interface Run {
@@ -16,8 +20,17 @@ export interface Run {
   readonly boot: string;
   readonly head: Head;
   readonly recovered: number;
-  readonly payloads: boolean;
+  /** The newest record that is sealed; 0 if none is. */
+  readonly sealed: number;
+  readonly segment?: number;
+  readonly anchors: readonly AnchorState[];
+  readonly onAnchorError?: (anchor: AnchorState) => void;
   readonly onFailure?: (error: Error) => void;
+}
+
+interface Asked {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
 }
 
 /**
@@ -31,8 +44,15 @@ export class Sequencer implements Ledger {
   readonly #worker: Worker;
   readonly #run: Run;
   readonly #members: RunMembers;
+  readonly #ended: Promise<void>;
   readonly #epoch = performance.now();
   readonly #waiting: Batch[] = [];
+  readonly #asked = new Map<number, Asked>();
+  #nextTask = 1;
+  #anchors: readonly AnchorState[] = [];
+  #durable: number;
+  #sealed: number;
+  #sealing = false;
   #inFlight: Batch | undefined;
   #nextSeq: number;
   #lastTime: number;
@@ -52,6 +72,10 @@ export class Sequencer implements Ledger {
     this.#members = runMembers(run.log, run.boot);
     this.#nextSeq = run.head.seq + 1;
     this.#lastTime = run.head.ts;
+    this.#durable = run.head.seq;
+    this.#sealed = run.sealed;
+    this.#hearAnchors(run.anchors);
+    this.#ended = new Promise((resolve) => worker.once("exit", () => resolve()));
     worker.on("message", (message: FromWriter) => this.#hear(message));
     worker.on("error", (error) => this.#fail(messageOf(error)));
     worker.on("exit", (code) => this.#fail(`its writer ended with code ${code}`));
@@ -76,6 +100,29 @@ export class Sequencer implements Ledger {
     return last;
   }
 
+  anchors(): readonly (AnchorState & { readonly lag: number })[] {
+    return this.#anchors.map((anchor) => ({ ...anchor, lag: Math.max(0, this.#durable - anchor.size) }));
+  }
+
+  async seal(): Promise<number | undefined> {
+    const seal = await this.ask({ task: "seal" });
+    if (seal === undefined) return undefined;
+    const seq = await this.append({ kind: "seal", detail: { ...seal } });
+    this.#sealed = seal.to;
+    return seq;
+  }
+
+  /** Has the writer do something between commits. Rejects with what it threw, or with `LEDGER_FAILED`. */
+  async ask<T extends Task>(task: T): Promise<TaskResults[T["task"]]> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const id = this.#nextTask++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#asked.set(id, { resolve, reject });
+    this.#worker.ref();
+    this.#worker.postMessage({ ...task, id } satisfies ToWriter);
+    return (await promise) as TaskResults[T["task"]];
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -83,7 +130,7 @@ export class Sequencer implements Ledger {
 
   async #end(): Promise<void> {
     if (this.#refusal !== undefined) {
-      await this.#worker.terminate();
+      await this.#exit();
       return;
     }
     this.#refusal = new CallgateError("LEDGER_CLOSED", "the ledger is closed");
@@ -94,14 +141,21 @@ export class Sequencer implements Ledger {
       this.#flush();
       await drained;
       if (this.#refusal.code === "LEDGER_FAILED") {
-        await this.#worker.terminate();
+        await this.#exit();
         return;
       }
     }
     this.#worker.ref();
-    const exit = once(this.#worker, "exit");
     this.#worker.postMessage(undefined satisfies ToWriter);
-    await exit;
+    await this.#ended;
+  }
+
+  /** A writer that failed ends by itself; one that is stuck is ended. */
+  async #exit(): Promise<void> {
+    this.#worker.ref();
+    const stuck = setTimeout(() => void this.#worker.terminate(), STUCK_MS);
+    await this.#ended;
+    clearTimeout(stuck);
   }
 
   /** Puts a record into the newest waiting batch. A draft that is refused takes no seq. */
@@ -128,7 +182,7 @@ export class Sequencer implements Ledger {
       this.#waiting.push(batch);
     }
     this.#nextSeq++;
-    batch.add(draft, leaf, time, this.#run.payloads);
+    batch.add(draft, leaf, time);
     return batch;
   }
 
@@ -157,17 +211,50 @@ export class Sequencer implements Ledger {
   #hear(message: FromWriter): void {
     if (typeof message === "object") {
       if ("failed" in message) this.#fail(message.failed.message);
+      else if ("anchors" in message) this.#hearAnchors(message.anchors);
+      else if ("done" in message) this.#hearDone(message);
       return;
     }
     const batch = this.#inFlight;
     this.#inFlight = undefined;
+    this.#durable = message;
     if (this.#waiting.length > 0) {
       this.#flush();
     } else {
-      this.#worker.unref();
+      if (this.#asked.size === 0) this.#worker.unref();
       this.#drained?.();
     }
     batch?.settle();
+    if (this.#run.segment !== undefined && this.#durable - this.#sealed >= this.#run.segment) this.#sealNow();
+  }
+
+  /** A seal that fails does so with the whole ledger, which says so itself. */
+  #sealNow(): void {
+    if (this.#sealing || this.#refusal !== undefined) return;
+    this.#sealing = true;
+    this.seal()
+      .catch(() => {})
+      .finally(() => {
+        this.#sealing = false;
+      });
+  }
+
+  #hearAnchors(anchors: readonly AnchorState[]): void {
+    for (const [i, anchor] of anchors.entries()) {
+      if (anchor.error !== undefined && this.#anchors[i]?.error === undefined) this.#run.onAnchorError?.(anchor);
+    }
+    this.#anchors = anchors;
+  }
+
+  #hearDone(message: Extract<FromWriter, { done: number }>): void {
+    const asked = this.#asked.get(message.done);
+    this.#asked.delete(message.done);
+    if (this.#asked.size === 0 && this.#inFlight === undefined) this.#worker.unref();
+    if ("value" in message) asked?.resolve(message.value);
+    else {
+      const { code, message: text, help } = message.refused;
+      asked?.reject(new CallgateError(code ?? "LEDGER_TASK_FAILED", text, help === undefined ? {} : { help }));
+    }
   }
 
   /** INVARIANT: after the first failure nothing is acknowledged any more. */
@@ -182,6 +269,8 @@ export class Sequencer implements Ledger {
     clearTimeout(this.#timer);
     const lost = this.#inFlight === undefined ? this.#waiting : [this.#inFlight, ...this.#waiting];
     for (const batch of lost) batch.fail(error);
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
     this.#inFlight = undefined;
     this.#waiting.length = 0;
     this.#drained?.();

@@ -1,15 +1,22 @@
-import { hash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { CallgateError, newId } from "@callgate/core";
+import { CallgateError, messageOf, newId } from "@callgate/core";
 import Database from "better-sqlite3";
+import { parseCheckpoint } from "./checkpoint.ts";
+import { ledgerPath, makePrivate, syncFolder } from "./folder.ts";
 import { NO_LEAF } from "./leaf.ts";
+import { adoptLogKey, draftLogKey, type LogKey, publishKey, readLogKey } from "./log-key.ts";
+import { leafHash, type Tree } from "./merkle.ts";
+import { isSignedBy, parseVerifierKey } from "./note.ts";
+import { PayloadKeys } from "./payload-keys.ts";
 import { createSchema, FORMAT, readMeta, schemaProblems } from "./schema.ts";
+import { lastSeal } from "./seal.ts";
+import { rebuildTree } from "./tree-reader.ts";
 
-/** The ledger's file in a data folder. */
-export function ledgerPath(folder: string): string {
-  return join(resolve(folder), "ledger.db");
-}
+/** How long opening waits for others that have a file for themselves, in milliseconds. Afterwards nothing ever waits in SQLite. */
+const OPEN_WAIT_MS = 5000;
+
+export { ledgerPath } from "./folder.ts";
 
 /** Where the chain stands. */
 export interface Head {
@@ -24,7 +31,13 @@ export interface Head {
 export interface Store {
   readonly db: Database.Database;
   readonly log: string;
+  readonly key: LogKey;
+  readonly keys: PayloadKeys;
   readonly head: Head;
+  /** Over all records. The committer makes it grow. */
+  readonly tree: Tree;
+  /** The newest record of the newest sealed segment; 0 if nothing was sealed. */
+  readonly sealed: number;
   /** Leaves of intents that have no outcome. */
   readonly orphans: readonly string[];
   /** Closes the file and gives up the lease. */
@@ -32,44 +45,39 @@ export interface Store {
 }
 
 /**
- * Takes the lease, opens or makes the file, and checks it. Throws `LEDGER_LOCKED` if another writer holds the lease,
- * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_FORMAT` or `LEDGER_CORRUPT` if its contents are not
- * what a writer left.
+ * Takes the lease, opens or makes the files, and checks them. Throws `LEDGER_LOCKED` if another writer holds the lease,
+ * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_MISSING` if there is the key of a ledger that is not there,
+ * `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
  */
 export function openStore(folder: string, sync: "full" | "off"): Store {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lease = takeLease(folder);
+  const open: { close(): unknown }[] = [];
+  const close = (): void => {
+    for (const one of open.splice(0).toReversed()) one.close();
+  };
   try {
+    open.push(takeLease(folder));
     const path = ledgerPath(folder);
+    // Records hold arguments and results.
     makePrivate(path);
-    const db = new Database(path);
-    try {
-      requireDurable(db, sync);
-      const log = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined ? create(db, folder) : identify(db);
-      return {
-        db,
-        log,
-        head: readHead(db),
-        orphans: findOrphans(db),
-        close() {
-          db.close();
-          lease.close();
-        },
-      };
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    const db = new Database(path, { timeout: OPEN_WAIT_MS });
+    open.push(db);
+    requireDurable(db, sync);
+    const isNew = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+    const key = isNew ? create(db, folder) : identify(db, folder);
+    const head = readHead(db);
+    const tree = treeOf(db, head.seq);
+    checkNewest(db, key, head, tree);
+    const keys = PayloadKeys.open(folder, sync);
+    open.push(keys);
+    const orphans = findOrphans(db);
+    db.pragma("busy_timeout = 0");
+    const sealed = lastSeal(db)?.to ?? 0;
+    return { db, log: key.log, key, keys, head, tree, sealed, orphans, close };
   } catch (error) {
-    lease.close();
+    close();
     throw error;
   }
-}
-
-// Records hold arguments and results, and who may open the lease's file may hold it: nobody but the owner. SQLite gives its
-// side files the same mode.
-function makePrivate(path: string): void {
-  closeSync(openSync(path, "a", 0o600));
 }
 
 // The lease is an exclusive transaction on a file of its own: the operating system ends it with the process, however that
@@ -108,20 +116,28 @@ function requireDurable(db: Database.Database, sync: "full" | "off"): void {
   );
 }
 
-function create(db: Database.Database, folder: string): string {
-  const log = newId("log");
-  createSchema(db, log);
-  // The file's name is durable only once its folder is.
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+function create(db: Database.Database, folder: string): LogKey {
+  const before = readLogKey(folder);
+  if (before !== undefined) {
+    throw new CallgateError(
+      "LEDGER_MISSING",
+      `the ledger \`${before.log}\` in \`${folder}\` is gone; its key is still there`,
+      {
+        help: "restore `ledger.db`, or use a new data folder; remove `ledger-key.json` only if the loss is known and accepted",
+      },
+    );
   }
-  return log;
+  const log = newId("log");
+  const key = draftLogKey(folder, log);
+  db.transaction(() => createSchema(db, key)).immediate();
+  // The file's name is durable only once its folder is.
+  syncFolder(folder);
+  adoptLogKey(folder, log);
+  publishKey(folder, key);
+  return key;
 }
 
-function identify(db: Database.Database): string {
+function identify(db: Database.Database, folder: string): LogKey {
   const isLedger = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined;
   const format = isLedger ? readMeta(db, "format") : undefined;
   if (format !== FORMAT) {
@@ -132,7 +148,15 @@ function identify(db: Database.Database): string {
   const log = readMeta(db, "log");
   const problem = log === undefined ? "it has no log id" : schemaProblems(db)[0];
   if (log === undefined || problem !== undefined) throw corrupt(problem ?? "");
-  return log;
+  const key = readLogKey(folder) ?? adoptLogKey(folder, log);
+  if (key === undefined) {
+    throw new CallgateError("LEDGER_KEY_MISSING", `the key of the ledger in \`${folder}\` is not there`, {
+      help: "restore `ledger-key.json` from a backup: without it nothing can be added",
+    });
+  }
+  if (key.log !== log || key.vkey !== readMeta(db, "vkey")) throw corrupt("its key is another ledger's");
+  if (publishKey(folder, key) !== key.vkey) throw corrupt("`ledger.vkey` is another ledger's");
+  return key;
 }
 
 function readHead(db: Database.Database): Head {
@@ -142,9 +166,33 @@ function readHead(db: Database.Database): Head {
     )
     .get();
   if (newest === undefined) return { seq: 0, hash: NO_LEAF, ts: 0 };
-  const hex = hash("sha256", newest.leaf);
-  if (hex !== newest.hash.toString("hex")) throw corrupt(`record ${newest.seq} does not match its hash`);
-  return { seq: newest.seq, hash: `sha256:${hex}`, ts: newest.ts };
+  const hash = leafHash(newest.leaf);
+  if (!hash.equals(newest.hash)) throw corrupt(`record ${newest.seq} does not match its hash`);
+  return { seq: newest.seq, hash: `sha256:${hash.toString("hex")}`, ts: newest.ts };
+}
+
+function treeOf(db: Database.Database, size: number): Tree {
+  try {
+    return rebuildTree(db, size);
+  } catch (error) {
+    if ((error as { code?: string }).code !== undefined) throw error;
+    throw corrupt(messageOf(error));
+  }
+}
+
+/** The newest checkpoint was written with the newest record, signed, and holds the root of what is there now. */
+function checkNewest(db: Database.Database, key: LogKey, head: Head, tree: Tree): void {
+  if (head.seq === 0) return;
+  const row = db
+    .prepare<[], { size: number; note: string }>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
+    .get();
+  if (row?.size !== head.seq) throw corrupt(`its newest checkpoint is not that of record ${head.seq}`);
+  const read = parseCheckpoint(row.note);
+  const vkey = parseVerifierKey(key.vkey);
+  if (read === undefined || vkey === undefined || !isSignedBy(read.note, vkey))
+    throw corrupt("its newest checkpoint is not signed by its key");
+  const { size, root } = read.checkpoint;
+  if (size !== head.seq || !root.equals(tree.root())) throw corrupt("its newest checkpoint is not that of its records");
 }
 
 // Every earlier run's orphans got their outcome before that run's successor wrote its boot record: only what follows the

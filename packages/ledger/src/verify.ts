@@ -1,8 +1,11 @@
 import { hash } from "node:crypto";
 import { canonicalJson, isObject, type LedgerRecord, messageOf } from "@callgate/core";
 import type { Database } from "better-sqlite3";
+import { originOf, parseCheckpoint } from "./checkpoint.ts";
 import { type Columns, columnsOf } from "./columns.ts";
 import { NO_LEAF } from "./leaf.ts";
+import { HASH_BYTES, leafHash, TILE_WIDTH, Tree } from "./merkle.ts";
+import { isSignedBy, parseVerifierKey, type VerifierKey } from "./note.ts";
 import type { Finding, Verification } from "./port.ts";
 import { readMeta, schemaProblems } from "./schema.ts";
 
@@ -12,7 +15,7 @@ const CHUNK = 1000;
 const FINDINGS = 1000;
 
 type Row = Columns & { readonly seq: number; readonly hash: Buffer; readonly leaf: string };
-type Payload = { readonly seq: number; readonly name: string; readonly text: string };
+type Payload = { readonly seq: number; readonly name: string; readonly data: Buffer };
 
 /** Checks all records up to the newest one at the start. Reads only; never throws for what it finds. */
 export function verifyLedger(db: Database, onProgress?: (done: number, total: number) => void): Verification {
@@ -35,13 +38,24 @@ export function verifyLedger(db: Database, onProgress?: (done: number, total: nu
      FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
   );
   const readPayloads = db.prepare<[number, number], Payload>(
-    "SELECT seq, name, text FROM payload WHERE seq > ? AND seq <= ? ORDER BY seq, name",
+    "SELECT seq, name, data FROM payload WHERE seq > ? AND seq <= ? ORDER BY seq, name",
   );
+
+  const vkey = parseVerifierKey(readMeta(db, "vkey") ?? "");
+  if (vkey === undefined) report(0, "the key of its checkpoints is missing");
+  const notes = notesOf(db);
+  const tree = new Tree();
+  const checkNote = checkpointCheck(log, vkey, tree, report);
 
   let records = 0;
   let prev = NO_LEAF;
   let seq = 0;
   let from = (bounds?.least ?? 1) - 1;
+  for (const hash of archivedHashes(db, from)) {
+    tree.add(hash);
+    prev = `sha256:${hash.toString("hex")}`;
+    seq++;
+  }
   // A seq below 1 is never a writer's; it is read all the same, and found out of place.
   if (from < 0) report(from + 1, "there is a record before the first");
   for (;;) {
@@ -58,17 +72,65 @@ export function verifyLedger(db: Database, onProgress?: (done: number, total: nu
       }
       const own: Payload[] = [];
       for (; payloads[payload]?.seq === row.seq; payload++) own.push(payloads[payload] as Payload);
-      const digest = `sha256:${hash("sha256", row.leaf)}`;
+      const leaf = leafHash(row.leaf);
+      const digest = `sha256:${leaf.toString("hex")}`;
       for (const problem of problemsOf(row, own, digest, prev, log)) report(row.seq, problem);
       prev = digest;
       records++;
+      if (tree.size === row.seq - 1) tree.add(leaf);
+      const note = tree.size === row.seq ? notes.at(row.seq) : undefined;
+      if (note !== undefined) checkNote(note, row.seq);
     }
     for (const { seq } of payloads.slice(payload)) report(seq, "there is a payload without a record");
     onProgress?.(records, total);
     if (newest === undefined) break;
     from = newest.seq;
   }
+  if (notes.newest !== most) report(most, "the newest checkpoint is not that of the newest record");
   return { ok: findings.length === 0, records, head: prev, findings };
+}
+
+/** Hashes of the records 1 to `last`, where those were archived; none where they are missing. */
+function archivedHashes(db: Database, last: number): Buffer[] {
+  const tiles = db
+    .prepare<[number], Buffer>("SELECT data FROM tile WHERE level = 0 AND idx * 256 < ? ORDER BY idx")
+    .pluck()
+    .all(last);
+  const kept = Buffer.concat(tiles);
+  if (last <= 0 || kept.length !== last * HASH_BYTES || tiles.length !== Math.ceil(last / TILE_WIDTH)) return [];
+  return Array.from({ length: last }, (_, i) => kept.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+}
+
+/** Checkpoints, asked for in the order of their sizes. */
+function notesOf(db: Database): { at(size: number): string | undefined; readonly newest: number } {
+  const newest = db.prepare<[], number | null>("SELECT max(size) FROM checkpoint").pluck().get() ?? 0;
+  const read = db.prepare<[number], string>("SELECT note FROM checkpoint WHERE size = ?").pluck();
+  return { at: (size) => read.get(size), newest };
+}
+
+/** A function that checks one checkpoint against the tree as it is. Of what is wrong with all that follow the first one is reported. */
+function checkpointCheck(
+  log: string | undefined,
+  vkey: VerifierKey | undefined,
+  tree: Tree,
+  report: (seq: number, problem: string) => void,
+): (note: string, size: number) => void {
+  const reported = new Set<string>();
+  return (note, size) => {
+    const once = (problem: string): void => {
+      if (!reported.has(problem)) report(size, problem);
+      reported.add(problem);
+    };
+    const read = parseCheckpoint(note);
+    if (read === undefined) {
+      once("its checkpoint cannot be read");
+      return;
+    }
+    const { checkpoint } = read;
+    if (checkpoint.origin !== originOf(log ?? "") || checkpoint.size !== size) once("its checkpoint is another's");
+    else if (!checkpoint.root.equals(tree.root())) once("its checkpoint is not that of the records up to it");
+    if (vkey !== undefined && !isSignedBy(read.note, vkey)) once("its checkpoint is not signed by the log's key");
+  };
 }
 
 function* problemsOf(
@@ -89,7 +151,7 @@ function* problemsOf(
     yield `the leaf cannot be read: ${messageOf(error)}`;
     return;
   }
-  if (record.v !== 1) yield `the leaf's version is \`${String(record.v)}\`, not 1`;
+  if (record.v !== 2) yield `the leaf's version is \`${String(record.v)}\`, not 2`;
   if (record.seq !== row.seq) yield `the leaf says it is record ${record.seq}`;
   if (record.prev !== prev) yield "the leaf does not follow from the one before";
   if (record.log !== log) yield "the leaf belongs to another log";
@@ -98,10 +160,10 @@ function* problemsOf(
   for (const [name, value] of Object.entries(columns)) {
     if (row[name as keyof Columns] !== value) yield `the column \`${name}\` differs from the leaf`;
   }
-  for (const { name, text } of payloads) {
+  for (const { name, data } of payloads) {
     const expected = payloadDigest(record, name);
     if (expected === undefined) yield `there is a payload \`${name}\` that the leaf does not name`;
-    else if (expected !== `sha256:${hash("sha256", text)}`) yield `the payload \`${name}\` does not match its digest`;
+    else if (expected !== `sha256:${hash("sha256", data)}`) yield `the payload \`${name}\` does not match its digest`;
   }
 }
 

@@ -1,104 +1,167 @@
-import { hash } from "node:crypto";
-import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CallgateError, messageOf } from "@callgate/core";
-import { type BatchMessage, TEXT_WIDTH } from "./batch.ts";
+import type { LogView, SignedCheckpoint } from "./anchor/anchor.ts";
+import { Anchoring, type AnchorState, compareAll } from "./anchor/anchoring.ts";
+import { type AnchorTarget, openAnchor } from "./anchor/open.ts";
+import type { BatchMessage } from "./batch.ts";
+import { originOf } from "./checkpoint.ts";
+import { committer } from "./commit.ts";
+import { parseVerifierKey, type VerifierKey } from "./note.ts";
+import { consistencyProof, rootAt } from "./proof.ts";
 import { type Head, openStore, type Store } from "./store.ts";
+import { perform, type Task } from "./task.ts";
+import { treeReader } from "./tree-reader.ts";
 
 /** What the writer's thread is started with. */
 export interface WriterData {
   readonly folder: string;
   readonly sync: "full" | "off";
+  readonly payloads: boolean;
+  readonly anchors: readonly AnchorTarget[];
 }
 
-/** What the sequencer sends: a commit, or undefined to end. */
-export type ToWriter = BatchMessage | undefined;
+/** What the sequencer sends: a commit, something to do between commits, or undefined to end. */
+export type ToWriter = BatchMessage | (Task & { readonly id: number }) | undefined;
 
-/** What the writer says: that it is open, that all up to a seq is durable (a number), or that it failed and ends. */
+/** A failure as it goes from thread to thread. */
+export interface Failure {
+  readonly code?: string;
+  readonly message: string;
+  readonly help?: string;
+}
+
+/** What the writer has found when it is open. */
+export interface Opened {
+  readonly log: string;
+  readonly head: Head;
+  /** The newest record that is sealed. */
+  readonly sealed: number;
+  readonly orphans: readonly string[];
+  readonly anchors: readonly AnchorState[];
+}
+
+/**
+ * What the writer says: that it is open, that all up to a seq is durable (a number), how its anchors stand, how a task ended, or
+ * that it failed and ends.
+ */
 export type FromWriter =
   | number
-  | { readonly opened: { readonly log: string; readonly head: Head; readonly orphans: readonly string[] } }
-  | { readonly failed: { readonly code?: string; readonly message: string; readonly help?: string } };
+  | { readonly opened: Opened }
+  | { readonly anchors: readonly AnchorState[] }
+  | { readonly done: number; readonly value: unknown }
+  | { readonly done: number; readonly refused: Failure }
+  | { readonly failed: Failure };
+
+/** A data folder that is open for writing. */
+interface Writer {
+  readonly opened: Opened;
+  /** Does what the sequencer asks. Once it rejects, nothing MUST be asked again. */
+  take(message: Exclude<ToWriter, undefined>): Promise<FromWriter>;
+  /** Gives the anchors the newest checkpoint, and the folder up. */
+  close(): Promise<void>;
+  /** Gives the folder up as it is. An open transaction goes with the connection. */
+  abandon(): void;
+}
+
+async function openWriter(
+  data: WriterData,
+  hear: { changed(states: readonly AnchorState[]): void; conflict(error: CallgateError): void },
+): Promise<Writer> {
+  const anchors = data.anchors.map((target) => ({ anchor: openAnchor(target), required: target.required === true }));
+  const store = openStore(data.folder, data.sync);
+  try {
+    const { log, head, sealed, orphans, db } = store;
+    let newest = db.prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").get();
+    const view = viewOf(store, () => newest);
+    const states = await compareAll(anchors, view);
+    const anchoring: Anchoring = new Anchoring(anchors, states, view, {
+      changed: () => hear.changed(anchoring.states),
+      conflict: (error) => hear.conflict(error),
+    });
+    if (newest !== undefined) anchoring.take(newest);
+    const commit = committer(store, data.payloads);
+    return {
+      opened: { log, head, sealed, orphans, anchors: states },
+      async take(message) {
+        if ("task" in message) return await doTask(store, message);
+        newest = await commit(message);
+        anchoring.take(newest);
+        return newest.size;
+      },
+      async close() {
+        await anchoring.close();
+        store.close();
+      },
+      abandon() {
+        anchoring.abandon();
+        store.close();
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** What anchors see of the log. */
+function viewOf({ db, log, key, tree }: Store, newest: () => SignedCheckpoint | undefined): LogView {
+  const node = treeReader(db, (level, index) => tree.partial(level, index));
+  return {
+    origin: originOf(log),
+    key: parseVerifierKey(key.vkey) as VerifierKey,
+    newest,
+    rootAt: (size) => rootAt(node, size),
+    consistencyProof: (old, size) => consistencyProof(node, old, size),
+  };
+}
+
+/** A task that fails has changed nothing that a commit relies on: the writer goes on. */
+async function doTask(store: Store, task: Task & { readonly id: number }): Promise<FromWriter> {
+  try {
+    return { done: task.id, value: await perform(store, task) };
+  } catch (error) {
+    return { done: task.id, refused: failureOf(error) };
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof CallgateError)) return { message: messageOf(error) };
+  const { code, message, help } = error;
+  return { code, message, ...(help !== undefined && { help }) };
+}
 
 /** Serves one data folder until it is told to end or something fails. After a failure it MUST NOT write again. */
 function serve(port: MessagePort, data: WriterData): void {
-  const fail = (error: unknown) => {
-    const failed =
-      error instanceof CallgateError
-        ? { code: error.code, message: error.message, ...(error.help === undefined ? {} : { help: error.help }) }
-        : { message: messageOf(error) };
-    port.postMessage({ failed } satisfies FromWriter);
+  const say = (message: FromWriter): void => port.postMessage(message);
+  let writer: Writer | undefined;
+  let ended = false;
+  const fail = (error: unknown): void => {
+    if (ended) return;
+    ended = true;
+    // What the disk holds of the newest batch is not known: the next start looks.
+    writer?.abandon();
+    say({ failed: failureOf(error) });
     port.close();
   };
-
-  let store: Store;
-  try {
-    store = openStore(data.folder, data.sync);
-  } catch (error) {
-    fail(error);
-    return;
-  }
-  const commit = committer(store);
-  port.on("message", (batch: ToWriter) => {
-    try {
-      if (batch !== undefined) {
-        port.postMessage(commit(batch) satisfies FromWriter);
-        return;
-      }
-      store.close();
-      port.close();
-    } catch (error) {
-      // What the disk holds of this batch is not known: the next start looks. An open transaction goes with the connection.
-      store.close();
-      fail(error);
-    }
-  });
-  const { log, head, orphans } = store;
-  port.postMessage({ opened: { log, head, orphans } } satisfies FromWriter);
-}
-
-/** A function that commits one batch, chained to all before it, and returns the last durable seq. */
-function committer({ db, head }: Store): (batch: BatchMessage) => number {
-  const begin = db.prepare("BEGIN IMMEDIATE");
-  const end = db.prepare("COMMIT");
-  const insertRecord = db.prepare(
-    `INSERT INTO record (seq, kind, ts, agent, session, call, tool, verdict, status, hash, leaf)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const insertPayload = db.prepare("INSERT INTO payload (seq, name, text) VALUES (?, ?, ?)");
-  const inode = statSync(db.name).ino;
-  let prev = head.hash;
-  return ({ first, times, text, payloadSeqs, payloads }) => {
-    // A file that was moved or deleted takes writes like any other: what is acknowledged would be gone.
-    if (statSync(db.name, { throwIfNoEntry: false })?.ino !== inode) throw new Error("its file was moved or deleted");
-    begin.run();
-    let payload = 0;
-    for (let i = 0; i < times.length; i++) {
-      const at = i * TEXT_WIDTH;
-      const seq = first + i;
-      const leaf = `${text[at]}${prev}${text[at + 1]}`;
-      const digest = hash("sha256", leaf, "buffer");
-      insertRecord.run(
-        seq,
-        text[at + 2],
-        times[i],
-        text[at + 3],
-        text[at + 4],
-        text[at + 5],
-        text[at + 6],
-        text[at + 7],
-        text[at + 8],
-        digest,
-        leaf,
-      );
-      prev = `sha256:${digest.toString("hex")}`;
-      for (; payloadSeqs[payload] === seq; payload++) {
-        insertPayload.run(seq, payloads[payload * 2], payloads[payload * 2 + 1]);
-      }
-    }
-    end.run();
-    return first + times.length - 1;
+  const begin = async (): Promise<void> => {
+    writer = await openWriter(data, { changed: (anchors) => say({ anchors }), conflict: fail });
+    say({ opened: writer.opened });
   };
+  const take = async (message: ToWriter): Promise<void> => {
+    if (ended || writer === undefined) return;
+    if (message !== undefined) {
+      say(await writer.take(message));
+      return;
+    }
+    await writer.close();
+    ended = true;
+    port.close();
+  };
+  // One after another: the next message may come while a commit waits.
+  let turn = begin().catch(fail);
+  port.on("message", (message: ToWriter) => {
+    turn = turn.then(() => take(message)).catch(fail);
+  });
 }
 
 if (parentPort !== null) serve(parentPort, workerData as WriterData);

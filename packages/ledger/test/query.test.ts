@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import Database from "better-sqlite3";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { parseFilter } from "../src/filter.ts";
 import { type LedgerFilter, openLedger, openReader } from "../src/index.ts";
-import { selectLeaves } from "../src/select.ts";
+import { selectRows } from "../src/select.ts";
 import { ledgerPath } from "../src/store.ts";
 
 const digest = digestOf("d");
@@ -174,7 +175,7 @@ describe("query", () => {
   ])("has an index for %j", (filter, index) => {
     const statements: string[] = [];
     const db = new Database(ledgerPath(folder), { readonly: true, verbose: (sql) => statements.push(String(sql)) });
-    selectLeaves(db, parseFilter(filter));
+    Array.from(selectRows(db, parseFilter(filter)));
     const plans = statements
       .filter((sql) => sql.startsWith("SELECT seq, leaf"))
       .map((sql) =>
@@ -200,7 +201,8 @@ describe("show", () => {
     const reader = openReader(await filled([{ kind: "outcome", payloads }], [1]));
     const shown = reader.show(2);
     expect(shown?.payloads).toEqual(payloads);
-    expect(shown?.hash).toBe(digestOf(shown?.leaf ?? ""));
+    // RFC 6962's hash of a leaf.
+    expect(shown?.hash).toBe(`sha256:${hash("sha256", `\0${shown?.leaf}`)}`);
     expect(JSON.parse(shown?.leaf ?? "")).toEqual(shown?.record);
     expect(reader.show(3)).toBeUndefined();
     reader.close();

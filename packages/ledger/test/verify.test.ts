@@ -1,9 +1,11 @@
 import { canonicalJson, digestOf, type LedgerRecord } from "@callgate/core";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import { ledgerPath } from "../src/folder.ts";
 import { openLedger, openReader } from "../src/index.ts";
-import { ledgerPath } from "../src/store.ts";
+import { leafHash } from "../src/merkle.ts";
 import { dataFolder } from "./folder.ts";
+import { tamper } from "./tamper.ts";
 
 /** A ledger of a boot record and nine intents, each with arguments and facts. */
 async function filled(): Promise<string> {
@@ -25,25 +27,12 @@ async function filled(): Promise<string> {
   return folder;
 }
 
-/** Does what an administrator of the file can do: drops the triggers, changes rows, and puts the triggers back. */
-function tamper(folder: string, change: (db: Database.Database) => void): void {
-  const db = new Database(ledgerPath(folder));
-  const triggers = db
-    .prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
-    .all();
-  for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
-  change(db);
-  for (const { sql } of triggers) db.exec(sql);
-  db.close();
-}
-
 /** Changes a leaf and makes its hash fit. */
 function rewrite(db: Database.Database, seq: number, edit: (record: Record<string, unknown>) => void): void {
   const record = JSON.parse(db.prepare("SELECT leaf FROM record WHERE seq = ?").pluck().get(seq) as string);
   edit(record);
   const leaf = canonicalJson(record);
-  const hash = Buffer.from(digestOf(leaf).slice(7), "hex");
-  db.prepare("UPDATE record SET leaf = ?, hash = ? WHERE seq = ?").run(leaf, hash, seq);
+  db.prepare("UPDATE record SET leaf = ?, hash = ? WHERE seq = ?").run(leaf, leafHash(leaf), seq);
 }
 
 const sql = (text: string) => (db: Database.Database) => {
@@ -80,6 +69,7 @@ describe("verify", () => {
       [
         "4: the leaf does not match its hash",
         "4: the column `agent` differs from the leaf",
+        "4: its checkpoint is not that of the records up to it",
         "5: the leaf does not follow from the one before",
       ],
     ],
@@ -91,27 +81,43 @@ describe("verify", () => {
         });
         db.exec("UPDATE record SET agent = 'cat' WHERE seq = 4");
       },
-      ["5: the leaf does not follow from the one before"],
+      ["4: its checkpoint is not that of the records up to it", "5: the leaf does not follow from the one before"],
     ],
     [
       "a leaf that is not canonical",
-      sql("UPDATE record SET leaf = replace(leaf, ',\"v\":1', ', \"v\":1') WHERE seq = 10"),
-      ["10: the leaf does not match its hash", "10: the leaf is not canonical JSON"],
+      sql("UPDATE record SET leaf = replace(leaf, ',\"v\":2', ', \"v\":2') WHERE seq = 10"),
+      [
+        "10: the leaf does not match its hash",
+        "10: the leaf is not canonical JSON",
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf whose members are out of order",
-      sql(`UPDATE record SET leaf = '{"v":1,' || replace(substr(leaf, 2), ',"v":1', '') WHERE seq = 10`),
-      ["10: the leaf does not match its hash", "10: the leaf is not canonical JSON"],
+      sql(`UPDATE record SET leaf = '{"v":2,' || replace(substr(leaf, 2), ',"v":2', '') WHERE seq = 10`),
+      [
+        "10: the leaf does not match its hash",
+        "10: the leaf is not canonical JSON",
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf with a lone surrogate",
-      sql('UPDATE record SET leaf = replace(leaf, \'"v":1\', \'"user":"\\ud800","v":1\') WHERE seq = 10'),
-      ["10: the leaf does not match its hash", expect.stringMatching(/^10: the leaf cannot be read: /)],
+      sql('UPDATE record SET leaf = replace(leaf, \'"v":2\', \'"user":"\\ud800","v":2\') WHERE seq = 10'),
+      [
+        "10: the leaf does not match its hash",
+        expect.stringMatching(/^10: the leaf cannot be read: /),
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf that is no JSON",
       sql("UPDATE record SET leaf = 'x' WHERE seq = 10"),
-      ["10: the leaf does not match its hash", expect.stringMatching(/^10: the leaf cannot be read: /)],
+      [
+        "10: the leaf does not match its hash",
+        expect.stringMatching(/^10: the leaf cannot be read: /),
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "an edited hash",
@@ -140,7 +146,11 @@ describe("verify", () => {
     [
       "a deleted end whose payloads stay",
       sql("DELETE FROM record WHERE seq = 10"),
-      ["10: there is a payload without a record", "10: there is a payload without a record"],
+      [
+        "10: there is a payload without a record",
+        "10: there is a payload without a record",
+        "9: the newest checkpoint is not that of the newest record",
+      ],
     ],
     [
       "an inserted record",
@@ -150,7 +160,10 @@ describe("verify", () => {
           record.seq = 11;
         });
       },
-      ["11: the leaf does not follow from the one before"],
+      [
+        "11: the leaf does not follow from the one before",
+        "11: the newest checkpoint is not that of the newest record",
+      ],
     ],
     [
       "a record before the first",
@@ -164,6 +177,7 @@ describe("verify", () => {
       [
         "4: the leaf says it is record 5",
         "4: the leaf does not follow from the one before",
+        "4: its checkpoint is not that of the records up to it",
         "5: the leaf says it is record 4",
         "5: the leaf does not follow from the one before",
         "6: the leaf does not follow from the one before",
@@ -183,23 +197,27 @@ describe("verify", () => {
     ],
     [
       "edited arguments",
-      sql("UPDATE payload SET text = '{\"i\":5}' WHERE seq = 4 AND name = 'args'"),
+      sql("UPDATE payload SET data = zeroblob(40) WHERE seq = 4 AND name = 'args'"),
       ["4: the payload `args` does not match its digest"],
     ],
     [
       "edited facts",
-      sql("UPDATE payload SET text = '{}' WHERE seq = 4 AND name = 'facts'"),
+      sql("UPDATE payload SET data = zeroblob(40) WHERE seq = 4 AND name = 'facts'"),
       ["4: the payload `facts` does not match its digest"],
     ],
     [
       "an added payload",
-      sql("INSERT INTO payload VALUES (4, 'result', '{}')"),
+      sql("INSERT INTO payload VALUES (4, 'result', zeroblob(40))"),
       ["4: there is a payload `result` that the leaf does not name"],
     ],
     [
       "another log's identity",
       sql("UPDATE meta SET value = 'log_x' WHERE key = 'log'"),
-      Array.from({ length: 10 }, (_, i) => `${i + 1}: the leaf belongs to another log`),
+      [
+        "1: the leaf belongs to another log",
+        "1: its checkpoint is another's",
+        ...Array.from({ length: 9 }, (_, i) => `${i + 2}: the leaf belongs to another log`),
+      ],
     ],
   ])("finds %s", async (_, change, expected) => {
     expect(await findings(change)).toEqual(expected);
@@ -230,13 +248,13 @@ describe("verify", () => {
     const draft = { kind: "outcome", result: digestOf(text), payloads: { result: text } } as const;
     await Promise.all(Array.from({ length: 2499 }, () => ledger.append(draft)));
     await ledger.close();
-    tamper(folder, sql("UPDATE payload SET text = '[]' WHERE seq IN (1000, 1001, 2500)"));
+    tamper(folder, sql("UPDATE payload SET data = zeroblob(40) WHERE seq IN (1000, 1001, 2500)"));
     const reader = openReader(folder);
     const verification = reader.verify();
     expect(verification.records).toBe(2500);
     expect(verification.findings.map((f) => f.seq)).toEqual([1000, 1001, 2500]);
     const head = reader.query({ limit: 1 })[0] as LedgerRecord;
-    expect(verification.head).toBe(digestOf(canonicalJson(head)));
+    expect(verification.head).toBe(`sha256:${leafHash(canonicalJson(head)).toString("hex")}`);
     reader.close();
   });
 });

@@ -1,9 +1,11 @@
 export type { Finding, FindingCode, Severity } from "./analysis/finding.ts";
 export { lintPolicies } from "./analysis/lint.ts";
 export { type Reach, type ReachingAgent, ReachMap, type ReachRule } from "./analysis/reach.ts";
+export { type CompiledCondition, type ConditionOutcome, compileCondition } from "./condition.ts";
 export { draftFlow, type FlowDraft, type ToolDefinition } from "./flow/draft.ts";
 export type { ResultFlow } from "./flow/result-flow.ts";
 export { type Observed, SessionFlow } from "./flow/session-flow.ts";
+export { hostOf, valuesInside } from "./flow/values.ts";
 export { type SuggestReport, suggestPolicies } from "./learn/suggest.ts";
 export { loadPolicies } from "./load.ts";
 export type { LoadedPolicies, LoadedSet, PolicySet, PolicySource, PolicySummary } from "./port.ts";

@@ -33,7 +33,7 @@ function recordsOf(
     const facts = call(of, {}, untrusted ? { session: { ...call(of, {}).session, labels: ["untrusted"] } } : {});
     const { server, name, digest, inputSchema: _, ...rest } = of;
     const { args: __, ...kept } = { ...facts, tool: rest };
-    const base = { v: 1, log: "l", prev: digest, boot: "b", ts: "2026-03-01T12:00:00.000Z", mono: 1 } as const;
+    const base = { v: 2, log: "l", prev: digest, boot: "b", ts: "2026-03-01T12:00:00.000Z", mono: 1 } as const;
     const of2 = { agent: "demo", session: "ses_1", call: `call_${i}`, tool: { server, name, digest } };
     const put = (kind: LedgerRecord["kind"], more: Partial<LedgerRecord>, payloads: Kept["payloads"]): void =>
       void records.push({ record: { ...base, ...of2, ...more, kind, seq: records.length + 1 }, payloads });

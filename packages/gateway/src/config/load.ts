@@ -3,6 +3,7 @@ import { type Diagnostic, digestOf, digestOfJson, isObject } from "@callgate/cor
 import { checkFaces, checkTypos, namesIn, resolveAgents } from "./agents.ts";
 import { format, parseDocumentOf } from "./document.ts";
 import { Findings, inOrder } from "./findings.ts";
+import { resolveLedger } from "./ledger.ts";
 import { definedOnly, emptyManifest, type LoadedManifest, loadManifest } from "./manifest.ts";
 import { checkNames } from "./names.ts";
 import type { Place } from "./placeholder.ts";
@@ -94,14 +95,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     );
   }
   const trusted = await loadTrusted(input.flow, dir, source, findings);
-  if (input.ledger.sync !== "full") {
-    const help = "write `sync: full` where the ledger is evidence";
-    findings.warn(
-      `with \`sync: ${input.ledger.sync}\` a power cut can lose records`,
-      source.at(["ledger", "sync"]),
-      help,
-    );
-  }
+  const ledger = resolveLedger(input, source, dir, findings);
 
   const { anonymous, ...http } = input.http;
   const body = {
@@ -118,7 +112,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     loop: input.loop,
     approvals: input.approvals,
     flow: { watch: input.flow.watch, memory: input.flow.memory, trusted: trusted.values },
-    ledger: input.ledger,
+    ledger,
     log: input.log,
   };
   const manifestFiles = options.manifests === "skip" ? [] : all.map((m) => m.file);

@@ -1,5 +1,7 @@
 import type { ArgumentRole, Digest, Label, Naming, ToolEffect } from "@callgate/core";
+import type { AnchorTarget } from "@callgate/ledger";
 import type { PolicySettings, PolicySource, ResultFlow } from "@callgate/policy";
+import type { RedactRule } from "../steps/redact.ts";
 import type { Secret, Setting } from "./secret.ts";
 
 /**
@@ -202,6 +204,10 @@ export interface FlowConfig {
 export interface LedgerConfig {
   readonly sync: "full" | "normal" | "off";
   readonly payloads: boolean;
+  readonly search: boolean;
+  readonly anchors: readonly AnchorTarget[];
+  readonly retention: { readonly segment?: number };
+  readonly redact: readonly RedactRule[];
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";

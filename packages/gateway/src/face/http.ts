@@ -81,7 +81,7 @@ class Face {
     const refused = refusedOrigin(req, this.admission);
     if (refused) return sendError(res, 403, WIRE_CODES.connectionClosed, refused);
     const path = req.url?.split("?", 1)[0];
-    if (path === "/healthz") return sendJson(res, 200, '{"status":"ok"}');
+    if (path === "/healthz") return sendJson(res, 200, this.#health());
     const isSessions = path === SESSIONS_PATH || path?.startsWith(`${SESSIONS_PATH}/`);
     if (!isSessions && path !== this.#broker.config.http.path)
       return sendError(
@@ -101,6 +101,12 @@ class Face {
     if (req.method === "POST") return this.#post(req, res, grant);
     if (req.method === "GET" || req.method === "DELETE") return this.#sessionRequest(req, res, grant);
     return sendError(res, 405, WIRE_CODES.invalidRequest, "Method not allowed.", null, { allow: "GET, POST, DELETE" });
+  }
+
+  /** Whoever may ask learns how far behind the anchors are, and not which they are. */
+  #health(): string {
+    const anchors = this.#broker.gate.ledger.anchors().map(({ lag, error }) => ({ lag, ok: error === undefined }));
+    return JSON.stringify({ status: "ok", ...(anchors.length > 0 && { anchors }) });
   }
 
   async close(): Promise<void> {

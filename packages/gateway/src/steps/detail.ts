@@ -1,18 +1,9 @@
-import {
-  type Decision,
-  type Digest,
-  digestOf,
-  type Reason,
-  type RecordDraft,
-  type ResultDecision,
-} from "@callgate/core";
+import type { Decision, Reason, RecordDraft, ResultDecision } from "@callgate/core";
 
 /** What a record's `detail` can say of a decision. */
 interface Told {
-  /** The facts as JSON, which the record keeps beside it. */
-  readonly facts?: string | undefined;
-  /** The digest of the arguments as the agent sent them, where others went to the server. */
-  readonly asked?: Digest | undefined;
+  /** Whether other arguments went to the server than the agent sent. Which ones is in the facts: a digest could be guessed. */
+  readonly changed?: boolean;
   readonly errors?: readonly Reason[];
   readonly fault?: string | undefined;
   readonly trial?: Decision["trial"] | ResultDecision["trial"] | undefined;
@@ -27,16 +18,22 @@ const MAX_RULES = 50;
 const MAX_BYTES = 4000;
 
 /** The detail of a record about a decision; undefined if there is nothing to say. Lists of rules are cut to what fits. */
-export function detailOf({ facts, asked, errors = [], fault, trial, judged, rules = [] }: Told): RecordDraft["detail"] {
+export function detailOf({
+  changed = false,
+  errors = [],
+  fault,
+  trial,
+  judged,
+  rules = [],
+}: Told): RecordDraft["detail"] {
   const base = {
-    ...(facts !== undefined && { facts: digestOf(facts) }),
-    ...(asked !== undefined && { asked }),
+    ...(changed && { changed }),
     ...(errors.length > 0 && {
       errors: errors.slice(0, 5).map((e) => ({ rule: e.rule, message: clip(e.message, 200) })),
     }),
     ...(fault !== undefined && { fault: clip(fault, 300) }),
     ...(judged !== undefined && { judged }),
-  } satisfies { facts?: Digest; asked?: Digest; errors?: unknown; fault?: string; judged?: string };
+  } satisfies { changed?: boolean; errors?: unknown; fault?: string; judged?: string };
   if (!trial && rules.length === 0) return Object.keys(base).length > 0 ? base : undefined;
   for (let most = MAX_RULES; ; most >>= 1) {
     const detail = {

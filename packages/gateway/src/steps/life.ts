@@ -63,6 +63,8 @@ export interface Life {
   params: Record<string, unknown>;
   /** Set by oblige: the arguments that go to the server. They are what a person approves, and what the record has. */
   sent: SentArguments | undefined;
+  /** The arguments as they are recorded; made when they are first, from what is sent. */
+  recorded: RecordedArgs | undefined;
   /** Set by hold: who approved. */
   approver: string | undefined;
   /** Set by inspect, where a policy speaks about the result. */
@@ -76,6 +78,15 @@ export interface SentArguments {
   readonly text: string;
   readonly digest: Digest;
   /** Whether something was taken out: what the agent sent MUST then not be kept or shown, in no form but its digest. */
+  readonly redacted: boolean;
+}
+
+/** Arguments as the record has them. */
+export interface RecordedArgs {
+  /** Undefined where they are not kept. */
+  readonly text: string | undefined;
+  readonly digest: Digest | undefined;
+  /** True if something was kept out of them. */
   readonly redacted: boolean;
 }
 
@@ -121,6 +132,7 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     meta: withoutTask(exchange.meta),
     params: request.params,
     sent: undefined,
+    recorded: undefined,
     approver: undefined,
     judged: undefined,
   };

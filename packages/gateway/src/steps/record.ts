@@ -1,6 +1,6 @@
-import { type Digest, messageOf, type Reason, type RecordDraft } from "@callgate/core";
+import { type Digest, digestOf, messageOf, type Reason, type RecordDraft } from "@callgate/core";
 import { clip, detailOf } from "./detail.ts";
-import { type Life, type Outcome, type Refusal, refuse } from "./life.ts";
+import { type Life, type Outcome, type RecordedArgs, type Refusal, refuse } from "./life.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -9,7 +9,7 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
   const { decision } = life;
   if (!decision) throw new Error("intent before decision");
   const facts = factsText(life);
-  const detail = detailOf({ facts, asked: askedOf(life), trial: decision.trial });
+  const detail = detailOf({ changed: isChanged(life), trial: decision.trial });
   try {
     await life.gate.ledger.append({
       ...common(life),
@@ -42,7 +42,7 @@ export async function recordDenial(
   fault: string | undefined,
 ): Promise<number> {
   const facts = factsText(life);
-  const detail = detailOf({ facts, asked: askedOf(life), errors, fault, trial: life.decision?.trial });
+  const detail = detailOf({ changed: isChanged(life), errors, fault, trial: life.decision?.trial });
   return await life.gate.ledger.append({
     ...common(life),
     kind: "denial",
@@ -106,8 +106,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       ...(outcome.error && { error: { code: outcome.error.code, message: clip(outcome.error.message, 500) } }),
       ms: Math.max(0, Math.round(outcome.ms)),
       ...(detail && { detail }),
-      ...(outcome.text !== undefined &&
-        outcome.digest && { result: outcome.digest, payloads: { result: outcome.text } }),
+      ...resultOf(life, outcome),
     });
   } catch (error) {
     // The intent is durable: on the next start the call is `unknown`, which is the truth.
@@ -123,6 +122,7 @@ function factsText(life: Life): string | undefined {
   if (!life.facts) return undefined;
   const { principal, tool, session, loop, budget, flow, time } = life.facts;
   const { scopes, effects, labels, arguments: roles } = tool;
+  const showsAsked = !hidesAsked(life) && !recordedArgs(life).redacted;
   return JSON.stringify({
     principal,
     tool: {
@@ -137,8 +137,8 @@ function factsText(life: Life): string | undefined {
     loop,
     budget,
     // Origins are kept by the text of each argument: out of sight with them.
-    ...(flow && !hidesAsked(life) && { flow }),
-    ...(askedOf(life) !== undefined && !hidesAsked(life) && { asked: life.argsText }),
+    ...(flow && showsAsked && { flow }),
+    ...(isChanged(life) && showsAsked && { asked: life.argsText }),
     time,
   });
 }
@@ -148,19 +148,60 @@ function hidesAsked({ sent, tool, gate, policies, grant }: Life): boolean {
   return sent ? sent.redacted : tool !== undefined && (policies ?? gate.policies).hidesArguments(tool, grant.principal);
 }
 
-/** The digest of what the agent sent, where something else went to the server. */
-function askedOf({ sent, argsDigest }: Life): Digest | undefined {
-  return sent && sent.digest !== argsDigest ? argsDigest : undefined;
+/** Whether something else went to the server than what the agent sent. */
+function isChanged({ sent, argsDigest }: Life): boolean {
+  return sent !== undefined && sent.digest !== argsDigest;
+}
+
+/**
+ * The arguments as they are sent, without what the configuration keeps out of the record. Their digest is that of what is recorded: one
+ * of the rest could be guessed by whoever has the session's key.
+ */
+function recordedArgs(life: Life): RecordedArgs {
+  const { sent, argsText, argsDigest } = life;
+  if (life.recorded) return life.recorded;
+  const text = sent?.text ?? (argsText !== "" && !hidesAsked(life) ? argsText : undefined);
+  const digest = sent?.digest ?? argsDigest;
+  const recorded =
+    text === undefined ? { text, digest, redacted: false } : redacted(life, text, digest ?? digestOf(text));
+  // What is sent is known once it was obliged: until then the record may still be of less.
+  if (sent) life.recorded = recorded;
+  return recorded;
+}
+
+function redacted(life: Life, text: string, digest: Digest): RecordedArgs {
+  try {
+    const now = life.gate.redaction(toolOf(life), text);
+    return now === text ? { text, digest, redacted: false } : { text: now, digest: digestOf(now), redacted: true };
+  } catch (error) {
+    // What cannot be redacted is not recorded.
+    life.gate.log.error(
+      { call: life.id, err: messageOf(error) },
+      "a payload could not be redacted: it is left out of the record",
+    );
+    return { text: undefined, digest: undefined, redacted: true };
+  }
 }
 
 function payloadsOf(life: Life, facts: string | undefined): NonNullable<RecordDraft["payloads"]> {
-  const args = life.sent?.text ?? (life.argsText !== "" && !hidesAsked(life) ? life.argsText : undefined);
-  return { ...(args !== undefined && { args }), ...(facts !== undefined && { facts }) };
+  const { text } = recordedArgs(life);
+  return { ...(text !== undefined && { args: text }), ...(facts !== undefined && { facts }) };
+}
+
+function resultOf(life: Life, { text, digest }: Outcome): Pick<RecordDraft, "result" | "payloads"> {
+  if (text === undefined || digest === undefined) return {};
+  const now = redacted(life, text, digest);
+  if (now.text === undefined || now.digest === undefined) return {};
+  return { result: now.digest, payloads: { result: now.text } };
+}
+
+function toolOf({ tool, request }: Life): string {
+  return tool ? `${tool.server}__${tool.name}` : request.name;
 }
 
 function common(life: Life): Omit<RecordDraft, "kind"> {
   const { grant, session, tool, exchange, round, request } = life;
-  const args = life.sent?.digest ?? life.argsDigest;
+  const args = recordedArgs(life).digest;
   const trace =
     typeof exchange.meta?.["traceparent"] === "string"
       ? TRACEPARENT.exec(exchange.meta["traceparent"])?.[1]

@@ -1,0 +1,89 @@
+import { CallgateError, messageOf } from "@callgate/core";
+import { renderReport, showProgress, verifyLedger } from "@callgate/verify";
+import { Command, type CommanderError } from "commander";
+import { configOf, withConfig } from "../configuration.ts";
+import { dataFolder } from "../data.ts";
+import { fail } from "../output.ts";
+
+interface Options {
+  readonly config: string;
+  readonly data?: string;
+  readonly anchor?: string[];
+  readonly checkpoint?: string[];
+  readonly vkey?: string;
+  readonly segments?: string;
+  readonly openAll?: boolean;
+  readonly skipIndexes?: boolean;
+  readonly threads?: string;
+  readonly json?: boolean;
+}
+
+/** Exit code where nothing could be checked; 1 and 2 say something of the ledger here. */
+const UNREADABLE = 3;
+
+/** `callgate ledger verify`: the independent verifier, on the ledger of this configuration. */
+export function ledgerVerifyCommand(): Command {
+  const several = (value: string, before: string[] = []): string[] => [...before, value];
+  return withConfig(new Command("verify"))
+    .description("check every record, and whether all of them are there, without trusting what wrote them")
+    .option(
+      "--anchor <where>",
+      "hold it against an anchor, `file:PATH` or a witness's address; may be repeated",
+      several,
+    )
+    .option(
+      "--checkpoint <file>",
+      "hold it against a signed checkpoint that was kept elsewhere; may be repeated",
+      several,
+    )
+    .option("--vkey <key>", "the log's verifier key, or a file that holds it (default: the folder's own)")
+    .option("--segments <folder>", "check archived segments too")
+    .option("--open-all", "decrypt every payload, not only the first of each session")
+    .option("--skip-indexes", "do not compare the indexes with the tables")
+    .option("--threads <n>", "how many threads (default: as many as the machine runs at a time)")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nEnds with 0 clean, 1 tampered, 2 incomplete, 3 unreadable (or wrong usage).")
+    .exitOverride(({ exitCode }: CommanderError) => process.exit(exitCode === 0 ? 0 : UNREADABLE))
+    .action(async (options: Options) => {
+      try {
+        const { checkpoint, vkey, segments } = options;
+        const report = await verifyLedger({
+          ledger: await dataFolder(options),
+          anchors: options.anchor ?? (options.data === undefined ? await configuredAnchors(options) : []),
+          ...(checkpoint !== undefined && { checkpoints: checkpoint }),
+          ...(vkey !== undefined && { vkey }),
+          ...(segments !== undefined && { segments }),
+          ...(options.threads !== undefined && { threads: threadsOf(options.threads) }),
+          openAll: options.openAll === true,
+          skipIndexes: options.skipIndexes === true,
+          onProgress: showProgress(process.stderr),
+        });
+        console.log(options.json ? JSON.stringify(report) : renderReport(report));
+        process.exitCode = report.exitCode;
+      } catch (error) {
+        fail(error, UNREADABLE);
+      }
+    });
+}
+
+/** The anchors that the configuration names. A ledger can be checked where the rest of it cannot be read, such as its secrets. */
+async function configuredAnchors(options: Options): Promise<string[]> {
+  try {
+    const { ledger } = await configOf(options, "skip");
+    const named = ledger.anchors.map(({ to }) => to);
+    const usable = named.filter((to) => !to.startsWith("command:"));
+    if (usable.length < named.length)
+      console.error("warning: anchors that are commands are not asked; give what they keep with `--checkpoint`");
+    return usable;
+  } catch (error) {
+    console.error(
+      `warning: the configuration's anchors are not known, ${messageOf(error)}; name them with \`--anchor\``,
+    );
+    return [];
+  }
+}
+
+function threadsOf(text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new CallgateError("BAD_ARGUMENT", `\`${text}\` in \`--threads\` is not a number of threads`);
+}

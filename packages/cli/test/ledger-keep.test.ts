@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openLedger } from "@callgate/ledger";
+import { describe, expect, it } from "vitest";
+import { until } from "../../../test/support/until.ts";
+import { callgate, emptyFolder, start } from "./run.ts";
+
+/** A data folder with three calls of each of two sessions. */
+async function filled(): Promise<string> {
+  const folder = join(await emptyFolder(), "data");
+  const ledger = await openLedger({ folder });
+  for (let i = 0; i < 6; i++) {
+    const common = { session: `ses_${i % 2}`, call: `call_${i}`, agent: "ann" };
+    await ledger.append({ kind: "intent", ...common, payloads: { args: `{"to":"somebody ${i}"}` } });
+    await ledger.append({ kind: "outcome", ...common, status: "ok" });
+  }
+  await ledger.close();
+  return folder;
+}
+
+describe("callgate ledger shred", () => {
+  it("makes one session's arguments unreadable, which the ledger says of itself", async () => {
+    const data = await filled();
+    expect((await callgate("ledger", "show", "2", "--data", data)).out).toContain("somebody 0");
+    const ran = await callgate("ledger", "shred", "--session", "ses_0", "--data", data);
+    expect(ran).toEqual({ code: 0, out: "shredded: the key of `ses_0` is gone; record 15 says so\n", err: "" });
+    expect((await callgate("ledger", "show", "2", "--data", data)).out).not.toContain("somebody");
+    expect((await callgate("ledger", "show", "4", "--data", data)).out).toContain("somebody 1");
+    expect((await callgate("ledger", "verify", "--data", data)).code).toBe(0);
+    expect((await callgate("ledger", "shred", "--session", "ses_0", "--data", data, "--json")).out).toBe(
+      '{"session":"ses_0","record":17,"hadKey":false}\n',
+    );
+  });
+
+  it("refuses beside a broker, and what it does not know", async () => {
+    const data = await filled();
+    const ledger = await openLedger({ folder: data });
+    const locked = await callgate("ledger", "shred", "--session", "ses_0", "--data", data);
+    expect([locked.code, locked.err]).toEqual([1, expect.stringContaining("another broker is writing to the ledger")]);
+    await ledger.close();
+    const unknown = await callgate("ledger", "shred", "--session", "x", "--data", data);
+    expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("there is no record of the session `x`")]);
+  });
+});
+
+describe("callgate ledger seal and archive", () => {
+  it("move what was sealed to a file", async () => {
+    const data = await filled();
+    const to = join(data, "..", "archive");
+    const none = await callgate("ledger", "archive", "--before", "10", "--to", to, "--data", data);
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining("no sealed segment ends before record 10")]);
+    expect((await callgate("ledger", "seal", "--data", data)).out).toBe("sealed: the seal is record 16\n");
+    const archived = await callgate("ledger", "archive", "--before", "16", "--to", to, "--data", data, "--json");
+    const [file] = readdirSync(to);
+    expect(JSON.parse(archived.out)).toEqual({ from: 1, to: 15, file });
+    expect((await callgate("ledger", "verify", "--data", data)).code).toBe(0);
+    expect((await callgate("ledger", "archive", "--before", "x", "--to", to, "--data", data)).code).toBe(2);
+  });
+});
+
+describe("callgate witness", () => {
+  it("keeps what a ledger tells it, and stops an older copy of it", async () => {
+    const data = await filled();
+    const state = join(data, "..", "witness.json");
+    const options = ["--listen", "127.0.0.1:0", "--vkey", join(data, "ledger.vkey"), "--state", state];
+    const witness = start("witness", ...options);
+    const url = await until("the witness", () => /witnesses on (\S+)\nkey: \S+\n/.exec(witness.printed())?.[1]);
+    const config = join(data, "..", "callgate.yaml");
+    writeFileSync(config, `version: 1\ndata: data\nservers:\n  x: { command: node }\nledger:\n  anchors: ["${url}"]\n`);
+    expect((await callgate("ledger", "seal", "--config", config)).out).toContain("sealed");
+    const seen = JSON.parse(readFileSync(state, "utf8")) as { logs: Record<string, { size: number }> };
+    expect(Object.values(seen.logs)).toMatchObject([{ size: 15 }]);
+    // Something else went on with the log elsewhere.
+    writeFileSync(state, readFileSync(state, "utf8").replace('"size":15', '"size":99'));
+    witness.stop();
+    await witness.ended;
+    const again = start("witness", ...options.with(1, new URL(url).host));
+    await until("the witness", () => again.printed().includes("witnesses on"));
+    const behind = await callgate("ledger", "seal", "--config", config);
+    expect([behind.code, behind.err]).toEqual([1, expect.stringContaining(`the anchor \`${url}\` has seen 99 records`)]);
+    again.stop();
+    expect((await again.ended).code).toBe(0);
+  });
+
+  it("wants keys and an address", async () => {
+    const folder = await emptyFolder();
+    const state = join(folder, "w.json");
+    expect((await callgate("witness", "--vkey", "no/such/file", "--state", state)).err).toContain("there is no key in");
+    expect((await callgate("witness", "--vkey", "a+b+c", "--state", state, "--listen", "x")).code).toBe(2);
+    expect((await callgate("witness", "--vkey", "a+b+c", "--state", state)).err).toContain("is not the key of a log");
+  });
+});

@@ -1,0 +1,93 @@
+import { CallgateError, messageOf } from "@callgate/core";
+import { parseCheckpoint } from "../checkpoint.ts";
+import { isCosignedBy } from "../cosignature.ts";
+import { parseNote, type VerifierKey } from "../note.ts";
+import type { Anchor, LogView, SignedCheckpoint } from "./anchor.ts";
+
+const PATIENCE_MS = 10_000;
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/**
+ * A witness (C2SP tlog-witness): it keeps the newest checkpoint of a log, signs it, and takes only one that goes on from it.
+ * With its key its signature is checked too.
+ */
+export function witnessAnchor(name: string, prefix: string, key: VerifierKey | undefined): Anchor {
+  const url = `${prefix.replace(/\/$/, "")}/add-checkpoint`;
+
+  /** Offers a checkpoint; `old` is what the witness is taken to have seen. */
+  async function offer({ note, size }: SignedCheckpoint, log: LogView, old: number): Promise<Answer> {
+    const proof = log.consistencyProof(old, size).map((hash) => `${hash.toString("base64")}\n`);
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        body: `old ${old}\n${proof.join("")}\n${note}`,
+        redirect: "error",
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
+      const text = (await response.text()).slice(0, 10_000);
+      if (response.status === 200 && key !== undefined) checkCosignature(note, text, key);
+      return { status: response.status, text };
+    } catch (error) {
+      if (error instanceof CallgateError) throw error;
+      const { cause } = error as { cause?: unknown };
+      throw new CallgateError("ANCHOR_FAILED", `it does not answer: ${messageOf(cause ?? error)}`, { cause: error });
+    }
+  }
+
+  return {
+    name,
+    async compare(log) {
+      const newest = log.newest();
+      if (newest === undefined) return { size: 0, verdict: "agrees" };
+      // Unless it has seen just this one, it says how many records it has seen.
+      const first = await offer(newest, log, newest.size);
+      if (first.status === 200) return { size: newest.size, verdict: "agrees" };
+      const seen = seenBy(first);
+      if (seen > newest.size) return { size: seen, verdict: "behind", reason: `the ledger has ${newest.size} records` };
+      if (seen === newest.size) return { size: seen, verdict: "forked", reason: "the ledger has other records" };
+      const second = await offer(newest, log, seen);
+      if (second.status === 200) return { size: newest.size, verdict: "agrees" };
+      if (second.status === 422) return { size: seen, verdict: "forked", reason: "the ledger has other records" };
+      throw refused(second);
+    },
+    async keep(checkpoint, log, seen) {
+      const first = await offer(checkpoint, log, seen);
+      if (first.status === 200) return;
+      const really = seenBy(first);
+      if (really > checkpoint.size) throw new CallgateError("ANCHOR_FAILED", `it has seen ${really} records already`);
+      const second = await offer(checkpoint, log, really);
+      if (second.status !== 200) throw refused(second);
+    },
+  };
+}
+
+/** The size that a conflict names. */
+function seenBy(answer: Answer): number {
+  const text = answer.text.trim();
+  if (answer.status !== 409 || !/^\d{1,15}$/.test(text)) throw refused(answer);
+  return Number(text);
+}
+
+function refused({ status, text }: Answer): CallgateError {
+  const why: { readonly [status: number]: string } = {
+    403: "it does not know the key of this log",
+    404: "it does not know this log",
+    409: "it has seen another checkpoint",
+    422: "it does not see how this log goes on from what it has seen",
+  };
+  const what = why[status] ?? `it answers ${status}: ${text.trim().slice(0, 200)}`;
+  return new CallgateError("ANCHOR_FAILED", what, {
+    ...(status === 403 || status === 404 ? { help: "give the witness the line in `ledger.vkey`" } : {}),
+  });
+}
+
+function checkCosignature(note: string, lines: string, key: VerifierKey): void {
+  const own = parseCheckpoint(note);
+  const signatures = parseNote(`\n\n${lines.trimEnd()}\n`)?.signatures ?? [];
+  if (own !== undefined && isCosignedBy({ text: own.note.text, signatures }, key)) return;
+  throw new CallgateError("ANCHOR_FAILED", "its signature is not that of its key");
+}

@@ -1,0 +1,38 @@
+import { fileURLToPath } from "node:url";
+import { CallgateError } from "@callgate/core";
+import { parseVerifierKey } from "../note.ts";
+import type { Anchor } from "./anchor.ts";
+import { commandAnchor } from "./command.ts";
+import { fileAnchor } from "./file.ts";
+import { witnessAnchor } from "./http.ts";
+
+/** Where checkpoints are kept outside the data folder. */
+export interface AnchorTarget {
+  /** `file:<path>`, `http://..` or `https://..` of a witness, or `command:<program> <arguments>`. */
+  readonly to: string;
+  /** Refuse to start while it cannot be asked (default false: go on without). */
+  readonly required?: boolean;
+  /** The witness's verifier key, if its signatures are to be checked. */
+  readonly vkey?: string;
+}
+
+/** Opens an anchor; nothing is asked of it yet. Throws `ANCHOR_INVALID`. */
+export function openAnchor({ to, vkey }: AnchorTarget): Anchor {
+  const key = vkey === undefined ? undefined : parseVerifierKey(vkey);
+  if (vkey !== undefined && key === undefined)
+    throw invalid(`\`${vkey}\` is not a witness's key`, "write the line that `callgate witness` prints as its key");
+  if (to.startsWith("file://")) return fileAnchor(to, fileURLToPath(to));
+  if (/^https?:\/\/./.test(to) && URL.canParse(to)) return witnessAnchor(to, to, key);
+  const [kind, ...rest] = to.split(":");
+  const where = rest.join(":").trim();
+  if (kind === "file" && where !== "") return fileAnchor(to, where);
+  if (kind === "command" && where !== "") return commandAnchor(to, where);
+  throw invalid(
+    `\`${to}\` is not an anchor`,
+    "write `file:/path`, `https://witness.example.org` or `command:program argument`",
+  );
+}
+
+function invalid(message: string, help: string): CallgateError {
+  return new CallgateError("ANCHOR_INVALID", message, { help });
+}

@@ -1,0 +1,36 @@
+import { type ArchivedSegment, copySegments, dropSegments } from "./archive.ts";
+import { whileBusy } from "./retry.ts";
+import { nextSeal, type Seal } from "./seal.ts";
+import type { Store } from "./store.ts";
+
+/** What the writer does between commits. */
+export type Task =
+  | { readonly task: "seal" }
+  | { readonly task: "shred"; readonly session: string }
+  | { readonly task: "copy"; readonly before: number; readonly to: string }
+  | { readonly task: "drop"; readonly segments: readonly ArchivedSegment[]; readonly to: string };
+
+/** What comes of each. */
+export interface TaskResults {
+  readonly seal: Seal | undefined;
+  /** Whether the session had a key. */
+  readonly shred: boolean;
+  readonly copy: readonly ArchivedSegment[];
+  readonly drop: undefined;
+}
+
+export async function perform(store: Store, task: Task): Promise<TaskResults[Task["task"]]> {
+  switch (task.task) {
+    case "seal":
+      return nextSeal(store.db, store.tree);
+    case "shred":
+      return await whileBusy(() => store.keys.shred(task.session));
+    case "copy":
+      return await whileBusy(() => copySegments(store.db, store.log, task.before, task.to));
+    case "drop":
+      await whileBusy(() => dropSegments(store.db, task.segments, task.to));
+      return undefined;
+    default:
+      return task satisfies never;
+  }
+}

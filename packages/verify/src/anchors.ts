@@ -1,0 +1,33 @@
+import type { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { type Anchor, readAnchorFile, readCheckpointFile } from "./anchor.ts";
+import { prepareRows } from "./database.ts";
+import type { NoteKey } from "./note.ts";
+import { askWitness } from "./witness.ts";
+
+/** Reads the anchors that were named, each with all that it holds of this log. */
+export async function readAnchors(
+  named: { readonly anchors?: readonly string[]; readonly checkpoints?: readonly string[] },
+  origin: string,
+  key: NoteKey | undefined,
+  db: DatabaseSync,
+): Promise<readonly Anchor[]> {
+  const newest = prepareRows(db, "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1");
+  const at = prepareRows(db, "SELECT note FROM checkpoint WHERE size = ?");
+  const [size, note] = (newest.get() ?? []) as unknown as [] | [number, string];
+  const own = {
+    newest: size === undefined || note === undefined ? undefined : { size, note },
+    at: (wanted: number) => (at.get(wanted) as unknown as [string] | undefined)?.[0],
+  };
+  const asked = (named.anchors ?? []).map(async (name): Promise<Anchor> => {
+    if (/^https?:\/\//.test(name)) return await askWitness(name, origin, own);
+    return readAnchorFile(name, pathOf(name), origin, key);
+  });
+  const single = (named.checkpoints ?? []).map((path) => readCheckpointFile(path, origin, key));
+  return [...(await Promise.all(asked)), ...single];
+}
+
+function pathOf(name: string): string {
+  if (name.startsWith("file://")) return fileURLToPath(name);
+  return name.startsWith("file:") ? name.slice("file:".length) : name;
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Findings } from "./finding.ts";
+import { type NoteKey, parseNoteKey } from "./note.ts";
+
+/** A key, and whether it came from whoever asked or from the folder that is checked. */
+export interface FoundKey {
+  readonly key: NoteKey;
+  readonly from: "given" | "folder";
+}
+
+/**
+ * The key that the log's checkpoints are to be checked with: the one that was given (a key, or a file that holds one), else
+ * the ledger's own. Where several are there they MUST be one.
+ */
+export function findKey(
+  file: string,
+  given: string | undefined,
+  inLedger: string | undefined,
+  origin: string,
+  findings: Findings,
+): FoundKey | undefined {
+  const read = (what: string, text: string | undefined): NoteKey | undefined => {
+    if (text === undefined) return undefined;
+    const key = parseNoteKey(text);
+    if (key === undefined)
+      findings.add(what === "given" ? "unreadable" : "integrity", "key", `the ${what} key is not a verifier key`);
+    return key;
+  };
+  const own = read("ledger's", inLedger);
+  const beside = read("folder's", textOf(join(dirname(file), "ledger.vkey")));
+  if (inLedger === undefined) findings.add("integrity", "key", "the ledger does not say which key it is signed with");
+  const key = read("given", given === undefined ? undefined : (textOf(given) ?? given));
+  for (const [what, other] of [
+    ["given", key],
+    ["folder's", beside],
+  ] as const) {
+    if (other !== undefined && own !== undefined && other.text !== own.text)
+      findings.add("integrity", "key", `the ${what} key is not the one that the ledger says it is signed with`);
+  }
+  if (given !== undefined) return key && { key, from: "given" };
+  const found = own ?? beside;
+  if (found !== undefined && found.name !== origin)
+    findings.add("integrity", "key", `the ledger's key is one of \`${found.name}\``);
+  return found && { key: found, from: "folder" };
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

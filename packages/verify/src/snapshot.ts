@@ -1,0 +1,59 @@
+import type { DatabaseSync } from "node:sqlite";
+import { prepareRows } from "./database.ts";
+
+/** What a check of a ledger starts from, read in one moment: a broker may go on writing meanwhile. */
+export interface Snapshot {
+  readonly schema: readonly SchemaRow[];
+  /** Seqs of records; both 0 if there are none. */
+  readonly least: number;
+  readonly most: number;
+  readonly count: number;
+  /** The newest checkpoint's size; 0 if there is none. */
+  readonly newestCheckpoint: number;
+  readonly tiles: readonly TileRow[];
+  /** Leaves of records that close a segment, and of those that say what was done with one. */
+  readonly seals: readonly string[];
+  readonly configs: readonly string[];
+  /** Payloads of records beyond the newest or before the first. */
+  readonly strays: readonly number[];
+}
+
+export type SchemaRow = readonly [type: string, name: string, sql: string | null];
+export type TileRow = readonly [level: number, index: number, data: unknown];
+
+export function takeSnapshot(db: DatabaseSync): Snapshot {
+  const all = <T>(sql: string, ...values: number[]): T[] => prepareRows(db, sql).all(...values) as unknown as T[];
+  const first = <T>(sql: string): T => prepareRows(db, sql).get() as unknown as T;
+  db.exec("BEGIN");
+  try {
+    const [least, most, count] = first<[number | null, number | null, number]>(
+      "SELECT min(seq), max(seq), count(*) FROM record",
+    );
+    return {
+      schema: all<SchemaRow>(
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name",
+      ),
+      least: least ?? 0,
+      most: most ?? 0,
+      count,
+      newestCheckpoint: first<[number | null]>("SELECT max(size) FROM checkpoint")[0] ?? 0,
+      tiles: all<TileRow>("SELECT level, idx, data FROM tile WHERE level > 0 ORDER BY level, idx"),
+      seals: leavesOfKind(db, "seal"),
+      configs: leavesOfKind(db, "config"),
+      strays: all<[number]>(
+        "SELECT seq FROM payload WHERE seq > ? UNION SELECT seq FROM payload WHERE seq < 1 LIMIT 100",
+        most ?? 0,
+      ).map(([seq]) => seq),
+    };
+  } finally {
+    db.exec("ROLLBACK");
+  }
+}
+
+/** The leaves of a rare kind, as the columns name it; each record's own check compares that with its leaf. */
+export function leavesOfKind(db: DatabaseSync, kind: "seal" | "config"): string[] {
+  // As the ledger's index has it.
+  const sql = "SELECT leaf FROM record WHERE nullif(nullif(kind, 'intent'), 'outcome') = ? ORDER BY seq";
+  const rows = prepareRows(db, sql).all(kind) as unknown as [unknown][];
+  return rows.flatMap(([text]) => (typeof text === "string" ? [text] : []));
+}

@@ -1,0 +1,129 @@
+import { availableParallelism } from "node:os";
+import type { Anchor } from "./anchor.ts";
+import { readAnchors } from "./anchors.ts";
+import { addReadingProblem } from "./database.ts";
+import { Findings } from "./finding.ts";
+import { judgeAnchor } from "./judge.ts";
+import { findKey } from "./key.ts";
+import { ledgerFile, openLedgerFile } from "./opening.ts";
+import type { VerifyOptions } from "./options.ts";
+import { readPayloadKeys } from "./payload-keys.ts";
+import { RANGE, type RangeContext } from "./range.ts";
+import { checkEnds, checkRecords } from "./records.ts";
+import { firstOf, NO_COUNTS, type Report, VERDICTS, verdictOf } from "./report.ts";
+import { checkSchema } from "./schema.ts";
+import { checkArchived, checkSeals, checkShredded, parseSeals } from "./seal.ts";
+import { checkSegments, findSegments } from "./segments.ts";
+import { takeSnapshot } from "./snapshot.ts";
+import { checkTiles } from "./tiles.ts";
+
+/** A ledger with fewer records is checked sooner than threads are started. */
+const SMALL = 4 * RANGE;
+
+/**
+ * Checks a ledger; changes nothing. What is wrong with it, or that it cannot be read, is in the report. Throws only what is a
+ * fault of this program.
+ */
+export async function verifyLedger(options: VerifyOptions): Promise<Report> {
+  const started = performance.now();
+  const findings = new Findings();
+  const unchecked: string[] = [];
+  const file = ledgerFile(options.ledger);
+  const report = (more: Partial<Report>): Report => {
+    const verdict = verdictOf(findings.list);
+    const first = firstOf(findings.list);
+    return {
+      v: 1,
+      verdict,
+      exitCode: VERDICTS.indexOf(verdict),
+      file,
+      integrity: verdict === "tampered" ? "broken" : verdict === "unreadable" ? "unknown" : "intact",
+      completeness: findings.list.some((f) => f.aspect === "completeness") ? "incomplete" : "unknown",
+      ...(first !== undefined && { first }),
+      findings: findings.list,
+      findingCounts: Object.fromEntries(findings.counts),
+      anchors: [],
+      counts: NO_COUNTS,
+      unchecked,
+      threads: 1,
+      ms: Math.round(performance.now() - started),
+      ...more,
+    };
+  };
+
+  const opened = openLedgerFile(file, findings);
+  if (opened === undefined) return report({});
+  const { db, log } = opened;
+  try {
+    const origin = `callgate/${log}`;
+    const key = findKey(file, options.vkey, opened.vkey, origin, findings);
+    if (key === undefined) unchecked.push("signatures: there is no key to check them with");
+    else if (key.from === "folder")
+      unchecked.push("whose key it is: it is from the folder itself; give the one you know with --vkey");
+
+    // Before the ledger itself: what a broker that is running anchors meanwhile is not to look like records that are gone.
+    const anchors = await readAnchors(options, origin, key?.key, db);
+    const snapshot = takeSnapshot(db);
+    checkSchema(snapshot.schema, opened.schema, findings);
+    const segments = findSegments(options.segments, findings);
+    const seals = parseSeals([...segments.flatMap((segment) => segment.seals), ...snapshot.seals]);
+    const configs = [...segments.flatMap((segment) => segment.configs), ...snapshot.configs];
+    checkSegments(segments, seals, findings);
+    const payloadKeys = readPayloadKeys(file, unchecked);
+    const context: RangeContext = {
+      path: file,
+      segments: segments.map(({ path }) => path),
+      least: snapshot.least,
+      log,
+      ...(key !== undefined && { key: key.key.text }),
+      ...(payloadKeys !== undefined && { payloadKeys }),
+      openAll: options.openAll ?? false,
+      sizes: [...new Set([...wantedSizes(anchors), ...seals.map(({ size }) => size)])],
+    };
+    const threads = options.threads ?? (snapshot.count < SMALL ? 1 : availableParallelism());
+    const whole = await checkRecords(context, db, snapshot, threads, options, findings);
+    if (options.skipIndexes === true) unchecked.push("indexes: left out as asked");
+
+    checkEnds(snapshot, findings);
+    const tiles = checkTiles(snapshot.tiles, whole, snapshot.most, findings);
+    checkSeals(seals, whole, findings);
+    checkArchived(snapshot, seals, configs, whole, findings, unchecked);
+    checkShredded(configs, whole.keyless, findings);
+    const found = { records: snapshot.most, size: whole.size, roots: whole.roots };
+    const judged = anchors.map((anchor) => judgeAnchor(anchor, found, key !== undefined, findings, unchecked));
+    if (anchors.length === 0)
+      unchecked.push("completeness: no anchor was given, so that a cut-off end or a full rewrite would not show");
+    const covers = Math.max(0, ...judged.map((anchor) => anchor.covers));
+    const gone = findings.list.some((finding) => finding.aspect === "completeness");
+    return report({
+      log,
+      completeness: gone ? "incomplete" : covers > 0 ? "complete" : "unknown",
+      ...(covers > 0 && !gone && { completeTo: covers }),
+      head: { size: whole.size, root: whole.root.toString("base64") },
+      ...(key !== undefined && { key: { vkey: key.key.text, from: key.from } }),
+      anchors: judged,
+      counts: {
+        records: whole.records,
+        archived: whole.archived,
+        checkpoints: whole.checkpoints,
+        tiles,
+        payloads: whole.payloads,
+        opened: whole.opened,
+        shredded: whole.shredded,
+        seals: seals.length,
+        clocks: whole.clocks,
+        openIntents: whole.open,
+      },
+      threads,
+    });
+  } catch (error) {
+    addReadingProblem(error, "file", "the ledger", findings);
+    return report({});
+  } finally {
+    db.close();
+  }
+}
+
+function wantedSizes(anchors: readonly Anchor[]): number[] {
+  return anchors.flatMap(({ entries }) => entries.map(({ checkpoint }) => checkpoint.size));
+}
