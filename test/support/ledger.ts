@@ -45,3 +45,13 @@ export async function callsAfter(data: string, seq: number): Promise<readonly Go
     return calls.every((c) => c.outcome !== undefined) && (calls as Governed[]);
   });
 }
+
+/** The payloads of a record, as far as they can be read. */
+export function payloadsOf(data: string, seq: number): { readonly [name: string]: string } {
+  const reader = openReader(data);
+  try {
+    return reader.show(seq)?.payloads ?? {};
+  } finally {
+    reader.close();
+  }
+}

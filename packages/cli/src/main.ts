@@ -12,8 +12,8 @@ import { registerCommand } from "./commands/register.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { tokenCommand } from "./commands/token.ts";
-import { wrapCommand } from "./commands/wrap.ts";
 import { witnessCommand } from "./commands/witness.ts";
+import { wrapCommand } from "./commands/wrap.ts";
 import { fail } from "./output.ts";
 
 const program = new Command("callgate")

@@ -126,7 +126,7 @@ async function edited(edit: (file: Edit) => void | Promise<void>, resigned: bool
   await edit({ change, copy });
   if (resigned) {
     const note = await readFile(join(copy, "manifest.note"), "utf8");
-    await writeFile(join(copy, "manifest.note"), await evidence.signManifest(await listedAnew(copy, note)));
+    await writeFile(join(copy, "manifest.note"), evidence.signManifest(await listedAnew(copy, note)));
   }
   return verifyBundle({ bundle: copy, vkey: evidence.vkey });
 }

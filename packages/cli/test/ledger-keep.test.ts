@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLedger } from "@callgate/ledger";
-import { describe, expect, it } from "vitest";
-import { until } from "../../../test/support/until.ts";
+import { describe, expect, it, vi } from "vitest";
 import { callgate, emptyFolder, start } from "./run.ts";
+
+const WAITING = { timeout: 15_000, interval: 20 };
 
 /** A data folder with three calls of each of two sessions. */
 async function filled(): Promise<string> {
@@ -64,7 +65,7 @@ describe("callgate witness", () => {
     const state = join(data, "..", "witness.json");
     const options = ["--listen", "127.0.0.1:0", "--vkey", join(data, "ledger.vkey"), "--state", state];
     const witness = start("witness", ...options);
-    const url = await until("the witness", () => /witnesses on (\S+)\nkey: \S+\n/.exec(witness.printed())?.[1]);
+    const url = await vi.waitUntil(() => /witnesses on (\S+)\nkey: \S+\n/.exec(witness.printed())?.[1], WAITING);
     const config = join(data, "..", "callgate.yaml");
     writeFileSync(config, `version: 1\ndata: data\nservers:\n  x: { command: node }\nledger:\n  anchors: ["${url}"]\n`);
     expect((await callgate("ledger", "seal", "--config", config)).out).toContain("sealed");
@@ -75,9 +76,12 @@ describe("callgate witness", () => {
     witness.stop();
     await witness.ended;
     const again = start("witness", ...options.with(1, new URL(url).host));
-    await until("the witness", () => again.printed().includes("witnesses on"));
+    await vi.waitUntil(() => again.printed().includes("witnesses on"), WAITING);
     const behind = await callgate("ledger", "seal", "--config", config);
-    expect([behind.code, behind.err]).toEqual([1, expect.stringContaining(`the anchor \`${url}\` has seen 99 records`)]);
+    expect([behind.code, behind.err]).toEqual([
+      1,
+      expect.stringContaining(`the anchor \`${url}\` has seen 99 records`),
+    ]);
     again.stop();
     expect((await again.ended).code).toBe(0);
   });

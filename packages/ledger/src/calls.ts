@@ -15,10 +15,11 @@ const PAYLOADS: readonly PayloadName[] = ["args", "facts"];
 
 /** The records that a filter selects, oldest first, with their payloads, as `LedgerReader.calls` promises. */
 export function scanCalls(
-  { db, payloadsOf }: Readable,
+  source: Readable,
   { payloads = PAYLOADS, ...filter }: CallFilter,
   onProgress?: (done: number, total: number) => void,
 ): CallScan {
+  const { db } = source;
   const selection = parseFilter({ ...filter, kind: filter.kind ?? CALLS, order: "asc" });
   const { first, last } = seqsBetween(db, selection);
   const records = Math.max(0, last - first + 1);
@@ -28,7 +29,7 @@ export function scanCalls(
       const to = Math.min(from + CHUNK - 1, last);
       for (const { seq, leaf } of selectRows(db, selection, { first: from, last: to })) {
         const record = JSON.parse(leaf) as LedgerRecord;
-        yield { record, payloads: payloads.length === 0 ? {} : only(payloadsOf(seq), payloads) };
+        yield { record, payloads: payloads.length === 0 ? {} : only(source.payloadsOf(seq), payloads) };
       }
       onProgress?.(to - first + 1, records);
     }

@@ -108,7 +108,7 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
   };
 
   const server = createServer((request, response) => {
-    answer(request, addCheckpoint)
+    void answer(request, addCheckpoint)
       .catch((error: unknown): Answer => ({ status: 500, text: `${messageOf(error)}\n` }))
       .then(({ status, text, type }) => {
         response.writeHead(status, { "content-type": type ?? "text/plain; charset=utf-8" }).end(text);

@@ -70,7 +70,7 @@ export async function exportBundle(
     `records ${records.length}`,
     `checkpoint ${evidence.checkpoint.size}`,
   ];
-  const note = await evidence.signManifest(`${head.join("\n")}\n${folder.list()}`);
+  const note = evidence.signManifest(`${head.join("\n")}\n${folder.list()}`);
   folder.write("manifest.note", [note]);
   return { folder: folder.path, records: records.length, ...counts };
 }
