@@ -54,6 +54,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
     const callback = question(life, sent.text, reason);
     if (exchange.ask) {
+      if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
       const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
       if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
       exchange.onCancel = undefined;
@@ -72,6 +73,8 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   }
 
   if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
+  // The agent may have gone while that was written, when nobody listened yet.
+  if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
   gate.log.info(
     { call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool },
     "held: waiting for an operator",
