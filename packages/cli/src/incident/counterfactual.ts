@@ -51,7 +51,7 @@ export function decideAgain(
       refused.push({ seq: record.seq, tool, rule: then.refusedBy });
       continue;
     }
-    const replayed = replayedCall(record, call.payloads, tools);
+    const replayed = replayedCall(record, call.payloads, set, tools);
     if (typeof replayed === "string") {
       unreplayable.push({ seq: record.seq, tool, reason: replayed });
       continue;
@@ -71,10 +71,13 @@ export function decideAgain(
 function replayedCall(
   record: LedgerRecord,
   payloads: Readonly<Record<string, string>>,
+  set: LoadedSet,
   tools: ReadonlyMap<string, ToolFacts>,
 ): CallFacts | string {
   const recorded = recordedCall(record, payloads, tools);
-  return "unreplayable" in recorded ? recorded.unreplayable : recorded.call;
+  if ("unreplayable" in recorded) return recorded.unreplayable;
+  const { call } = recorded;
+  return call.flow === undefined && set.readsFlow(call.tool) ? "flow facts were not kept" : call;
 }
 
 /** What the policies said then: what became of a held call says nothing about its rules. */
