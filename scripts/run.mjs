@@ -14,6 +14,7 @@ const TASKS = {
   dev: () => ["--watch", "--watch-preserve-output", CLI, "start"],
   test: () => [bin("vitest"), "run"],
   bench: () => ["test/bench/main.ts"],
+  "bench:million": () => ["test/bench/million.ts"],
   conformance: () => ["test/conformance/run.ts"],
   "conformance:cel": () => ["test/conformance/cel.ts"],
   "eval:agentdojo": () => ["test/evals/agentdojo.ts"],
