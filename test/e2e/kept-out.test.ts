@@ -40,14 +40,21 @@ describe("a broker", () => {
     await agent.call("odd__echo", { text: "a very private sentence" });
     await agent.close();
     await callsAfter(broker.data, 0);
-    for (const name of readdirSync(broker.data)) expect(readFileSync(join(broker.data, name)).includes("very private")).toBe(false);
+    for (const name of readdirSync(broker.data))
+      expect(readFileSync(join(broker.data, name)).includes("very private")).toBe(false);
   });
 
   it("tells how far its anchors are behind, and gives them the last checkpoint when it ends", async () => {
     const health = async () => (await (await fetch(new URL("/healthz", broker.url))).json()) as unknown;
-    await until("the anchor", async () => JSON.stringify(await health()) === '{"status":"ok","anchors":[{"lag":0,"ok":true}]}');
+    await until(
+      "the anchor",
+      async () => JSON.stringify(await health()) === '{"status":"ok","anchors":[{"lag":0,"ok":true}]}',
+    );
     await broker.stop();
-    const notes = readFileSync(anchor, "utf8").trimEnd().split("\n").map((line) => (JSON.parse(line) as { note: string }).note);
+    const notes = readFileSync(anchor, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { note: string }).note);
     const reader = openReader(broker.data);
     expect(notes.at(-1)).toBe(reader.checkpoint()?.note);
     reader.close();

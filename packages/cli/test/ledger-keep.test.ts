@@ -77,7 +77,10 @@ describe("callgate witness", () => {
     const again = start("witness", ...options.with(1, new URL(url).host));
     await until("the witness", () => again.printed().includes("witnesses on"));
     const behind = await callgate("ledger", "seal", "--config", config);
-    expect([behind.code, behind.err]).toEqual([1, expect.stringContaining(`the anchor \`${url}\` has seen 99 records`)]);
+    expect([behind.code, behind.err]).toEqual([
+      1,
+      expect.stringContaining(`the anchor \`${url}\` has seen 99 records`),
+    ]);
     again.stop();
     expect((await again.ended).code).toBe(0);
   });

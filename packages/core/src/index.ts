@@ -8,5 +8,12 @@ export { newId } from "./id.ts";
 export { isObject, type JsonObject, type JsonValue, jsonDepth } from "./json.ts";
 export { compileGlobs, type Naming, qualifiedName, SERVER_NAME, TOOL_NAME } from "./naming.ts";
 export { type Grant, type Principal, SCOPE_TOKEN } from "./principal.ts";
-export { type LedgerRecord, type OutcomeStatus, RECORD_KINDS, type RecordDigest, type RecordDraft, type RecordKind } from "./record.ts";
+export {
+  type LedgerRecord,
+  type OutcomeStatus,
+  RECORD_KINDS,
+  type RecordDigest,
+  type RecordDraft,
+  type RecordKind,
+} from "./record.ts";
 export { EFFECTS, LABELS, type Label, type Operation, type ToolEffect, type ToolFacts } from "./tool.ts";

@@ -6,11 +6,36 @@ const seen = (rules: readonly RedactRule[], value: unknown, tool = "crm__find"):
 
 describe("redaction of what is recorded", () => {
   it.each<[string, RedactRule[], unknown, unknown]>([
-    ["a whole value", [{ path: "$.user.password" }], { user: { password: "x", name: "a" } }, { user: { password: "[redacted]", name: "a" } }],
-    ["values of a name anywhere, whatever they are", [{ path: "$..token" }], { a: [{ token: { b: 1 } }], token: 7 }, { a: [{ token: "[redacted]" }], token: "[redacted]" }],
-    ["parts of every text", [{ pattern: "\\d{3}-\\d{2}-\\d{4}" }], { a: ["ssn 123-45-6789, 123-45-6780"], n: 1 }, { a: ["ssn [redacted], [redacted]"], n: 1 }],
-    ["parts of one value, and of what is in it", [{ path: "$.a", pattern: "x+" }], { a: { b: "axxb" }, c: "x" }, { a: { b: "a[redacted]b" }, c: "x" }],
-    ["what several rules name", [{ path: "$.a" }, { pattern: "secret" }], { a: 1, b: "a secret" }, { a: "[redacted]", b: "a [redacted]" }],
+    [
+      "a whole value",
+      [{ path: "$.user.password" }],
+      { user: { password: "x", name: "a" } },
+      { user: { password: "[redacted]", name: "a" } },
+    ],
+    [
+      "values of a name anywhere, whatever they are",
+      [{ path: "$..token" }],
+      { a: [{ token: { b: 1 } }], token: 7 },
+      { a: [{ token: "[redacted]" }], token: "[redacted]" },
+    ],
+    [
+      "parts of every text",
+      [{ pattern: "\\d{3}-\\d{2}-\\d{4}" }],
+      { a: ["ssn 123-45-6789, 123-45-6780"], n: 1 },
+      { a: ["ssn [redacted], [redacted]"], n: 1 },
+    ],
+    [
+      "parts of one value, and of what is in it",
+      [{ path: "$.a", pattern: "x+" }],
+      { a: { b: "axxb" }, c: "x" },
+      { a: { b: "a[redacted]b" }, c: "x" },
+    ],
+    [
+      "what several rules name",
+      [{ path: "$.a" }, { pattern: "secret" }],
+      { a: 1, b: "a secret" },
+      { a: "[redacted]", b: "a [redacted]" },
+    ],
     ["nothing in another tool", [{ path: "$.a", tools: ["mail__*"] }], { a: 1 }, { a: 1 }],
   ])("takes out %s", (_, rules, value, expected) => {
     expect(seen(rules, value)).toEqual(expected);

@@ -44,7 +44,10 @@ function copySegment(db: Database, log: string, { from, to }: Seal, folder: stri
     db.exec("BEGIN");
     for (const sql of SEGMENT_TABLES) db.exec(sql.replace("CREATE TABLE ", "CREATE TABLE segment."));
     for (const table of ["record", "payload"])
-      db.prepare(`INSERT INTO segment.${table} SELECT * FROM main.${table} WHERE seq BETWEEN ? AND ? ORDER BY seq`).run(from, to);
+      db.prepare(`INSERT INTO segment.${table} SELECT * FROM main.${table} WHERE seq BETWEEN ? AND ? ORDER BY seq`).run(
+        from,
+        to,
+      );
     const copied = db.prepare<[], number>("SELECT count(*) FROM segment.record").pluck().get();
     if (copied !== to - from + 1) throw new Error(`records are missing between ${from} and ${to}`);
     db.exec("COMMIT");

@@ -60,9 +60,7 @@ export function committer(store: Store, keepPayloads: boolean): (batch: BatchMes
       tiles.push(...tree.add(row.hash));
     }
     const size = first + times.length - 1;
-    // Signed by another thread while this one writes.
-    const signing = store.key.sign(checkpointText(origin, size, tree.root()));
-    signing.catch(() => {});
+    const note = store.key.sign(checkpointText(origin, size, tree.root()));
 
     await whileBusy(() => begin.run());
     for (const [i, { hash, leaf, payloads }] of rows.entries()) {
@@ -84,7 +82,6 @@ export function committer(store: Store, keepPayloads: boolean): (batch: BatchMes
         if (data !== undefined) insertPayload.run(first + i, PAYLOAD_NAMES[n], data);
     }
     for (const { level, index, data } of tiles) insertTile.run(level, index, data);
-    const note = await signing;
     insertCheckpoint.run(size, note);
     end.run();
     return { size, note };
@@ -122,7 +119,10 @@ function finish(
       payloads[n] = data;
       return `sha256:${hash("sha256", data, "hex")}`;
     }
-    return keyedDigest(key, payload === undefined ? (text[at + PLAIN + n] as string) : `sha256:${hash("sha256", payload)}`);
+    return keyedDigest(
+      key,
+      payload === undefined ? (text[at + PLAIN + n] as string) : `sha256:${hash("sha256", payload)}`,
+    );
   };
   const args = text[at] as string | null;
   const facts = text[at + 1] as string | null;

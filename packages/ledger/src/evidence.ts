@@ -69,7 +69,7 @@ export function openEvidence(folder: string): Evidence {
     payloadKey: (session) => keys.key(session ?? LOG_KEY)?.export(),
     async signManifest(text) {
       if (!text.startsWith(MANIFEST)) throw new Error("only the manifest of a bundle is signed here");
-      return await key.sign(text);
+      return key.sign(text);
     },
     close() {
       keys.close();

@@ -81,10 +81,12 @@ export class Tree {
 
   /** The root over all leaves. */
   root(): Buffer {
-    return this.#peaks.reduceRight<Buffer | undefined>(
-      (right, { hash: left }) => (right === undefined ? left : nodeHash(left, right)),
-      undefined,
-    ) ?? EMPTY_ROOT;
+    return (
+      this.#peaks.reduceRight<Buffer | undefined>(
+        (right, { hash: left }) => (right === undefined ? left : nodeHash(left, right)),
+        undefined,
+      ) ?? EMPTY_ROOT
+    );
   }
 
   /** One hash of the newest tile of a level from 1 on, while that is not full; undefined for what stands elsewhere. */

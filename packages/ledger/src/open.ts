@@ -19,7 +19,12 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 export async function openSequencer(options: LedgerOptions): Promise<Sequencer> {
   // Under type stripping this file is `.ts`; built or bundled, it and the writer beside it are `.js`.
   const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
-  const data: WriterData = { folder: options.folder, sync: options.sync ?? "full", payloads: options.payloads ?? true, anchors: options.anchors ?? [] };
+  const data: WriterData = {
+    folder: options.folder,
+    sync: options.sync ?? "full",
+    payloads: options.payloads ?? true,
+    anchors: options.anchors ?? [],
+  };
   const worker = new Worker(writer, {
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
     workerData: data,

@@ -48,7 +48,13 @@ export function consistencyProof(node: NodeOf, old: number, size: number): Buffe
 }
 
 /** RFC 9162, 2.1.3.2: whether the proof shows that a leaf of this hash is at `index` in the tree. */
-export function checkInclusion(leaf: Buffer, index: number, size: number, proof: readonly Buffer[], root: Buffer): boolean {
+export function checkInclusion(
+  leaf: Buffer,
+  index: number,
+  size: number,
+  proof: readonly Buffer[],
+  root: Buffer,
+): boolean {
   if (index < 0 || index >= size) return false;
   let [at, last] = [index, size - 1];
   let hash = leaf;

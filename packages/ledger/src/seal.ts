@@ -34,5 +34,11 @@ export function nextSeal(db: Database, tree: Tree): Seal | undefined {
   const last = lastSeal(db);
   const from = (last?.to ?? 0) + 1;
   if (tree.size < from) return undefined;
-  return { segment: (last?.segment ?? 0) + 1, from, to: tree.size, root: tree.root().toString("base64"), size: tree.size };
+  return {
+    segment: (last?.segment ?? 0) + 1,
+    from,
+    to: tree.size,
+    root: tree.root().toString("base64"),
+    size: tree.size,
+  };
 }

@@ -190,7 +190,7 @@ export class Sequencer implements Ledger {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight !== undefined) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    process.nextTick(() => {
       this.#scheduled = false;
       this.#flush();
     });
@@ -269,7 +269,7 @@ export class Sequencer implements Ledger {
     clearTimeout(this.#timer);
     const lost = this.#inFlight === undefined ? this.#waiting : [this.#inFlight, ...this.#waiting];
     for (const batch of lost) batch.fail(error);
-    for (const { reject } of this.#asked.values()) reject(error);
+    for (const asked of this.#asked.values()) asked.reject(error);
     this.#asked.clear();
     this.#inFlight = undefined;
     this.#waiting.length = 0;

@@ -61,7 +61,9 @@ export function rebuildTree(db: Database, size: number): Tree {
 /** Reads tiles, and the hashes of leaves as if they were tiles of level 0. */
 export function tileReader(db: Database) {
   const tile = db.prepare<[number, number], Buffer>("SELECT data FROM tile WHERE level = ? AND idx = ?").pluck();
-  const hashes = db.prepare<[number, number], Buffer>("SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq").pluck();
+  const hashes = db
+    .prepare<[number, number], Buffer>("SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq")
+    .pluck();
   return {
     full: (level: number, index: number): Buffer | undefined => tile.get(level, index),
     /** The hashes of leaves `256 * index` and on; fewer than 256 at the log's end. */
@@ -88,6 +90,8 @@ function rootOfFull(hashes: readonly Buffer[], many: number): Buffer {
   if (hashes.length !== many) throw new Error("the hash of a record is missing");
   let level = hashes;
   while (level.length > 1)
-    level = Array.from({ length: level.length / 2 }, (_, i) => nodeHash(level[2 * i] as Buffer, level[2 * i + 1] as Buffer));
+    level = Array.from({ length: level.length / 2 }, (_, i) =>
+      nodeHash(level[2 * i] as Buffer, level[2 * i + 1] as Buffer),
+    );
   return level[0] as Buffer;
 }

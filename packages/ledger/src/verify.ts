@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { canonicalJson, isObject, type LedgerRecord, messageOf } from "@callgate/core";
 import type { Database } from "better-sqlite3";
-import { type Columns, columnsOf } from "./columns.ts";
 import { originOf, parseCheckpoint } from "./checkpoint.ts";
+import { type Columns, columnsOf } from "./columns.ts";
 import { NO_LEAF } from "./leaf.ts";
 import { HASH_BYTES, leafHash, TILE_WIDTH, Tree } from "./merkle.ts";
 import { isSignedBy, parseVerifierKey, type VerifierKey } from "./note.ts";

@@ -7,7 +7,16 @@ import { CallgateError, isObject, messageOf } from "@callgate/core";
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
 import { cosign } from "./cosignature.ts";
 import { writeDurably } from "./folder.ts";
-import { COSIGNATURE, decode, isSignedBy, keyId, parseVerifierKey, privateKeyOf, publicBytes, verifierKeyText } from "./note.ts";
+import {
+  COSIGNATURE,
+  decode,
+  isSignedBy,
+  keyId,
+  parseVerifierKey,
+  privateKeyOf,
+  publicBytes,
+  verifierKeyText,
+} from "./note.ts";
 import { checkConsistency } from "./proof.ts";
 
 /** The most that a request may hold: 63 hashes and a note with many signatures are far below it. */
@@ -81,12 +90,16 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
     const { checkpoint } = read;
     const known = keys.filter((key) => key.name === checkpoint.origin);
     if (known.length === 0) return { status: 404, text: "the log is not known here\n" };
-    if (!known.some((key) => isSignedBy(read.note, key))) return { status: 403, text: "no key that is known here signed it\n" };
+    if (!known.some((key) => isSignedBy(read.note, key)))
+      return { status: 403, text: "no key that is known here signed it\n" };
     const seen = state.logs[checkpoint.origin] ?? { size: 0, root: "" };
     const refusal = refusalOf(old, checkpoint, seen, proof);
     if (refusal !== undefined) return refusal;
     if (seen.size !== checkpoint.size) {
-      const logs = { ...state.logs, [checkpoint.origin]: { size: checkpoint.size, root: checkpoint.root.toString("base64") } };
+      const logs = {
+        ...state.logs,
+        [checkpoint.origin]: { size: checkpoint.size, root: checkpoint.root.toString("base64") },
+      };
       const next = { ...state, logs };
       writeState(path, next);
       state = next;
@@ -95,7 +108,7 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
   };
 
   const server = createServer((request, response) => {
-    answer(request, addCheckpoint)
+    void answer(request, addCheckpoint)
       .catch((error: unknown): Answer => ({ status: 500, text: `${messageOf(error)}\n` }))
       .then(({ status, text, type }) => {
         response.writeHead(status, { "content-type": type ?? "text/plain; charset=utf-8" }).end(text);
@@ -187,4 +200,3 @@ function readState(path: string): State | undefined {
     });
   }
 }
-

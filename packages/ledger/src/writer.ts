@@ -71,9 +71,7 @@ async function openWriter(
   const store = openStore(data.folder, data.sync);
   try {
     const { log, head, sealed, orphans, db } = store;
-    let newest = db
-      .prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
-      .get();
+    let newest = db.prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").get();
     const view = viewOf(store, () => newest);
     const states = await compareAll(anchors, view);
     const anchoring: Anchoring = new Anchoring(anchors, states, view, {
@@ -96,7 +94,7 @@ async function openWriter(
       },
       abandon() {
         anchoring.abandon();
-        store.close();
+        store.abandon();
       },
     };
   } catch (error) {

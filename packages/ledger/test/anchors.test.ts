@@ -34,7 +34,10 @@ async function filePlace(folder: string): Promise<Place> {
 async function commandPlace(folder: string): Promise<Place> {
   const script = join(dirname(folder), "keep.sh");
   const kept = join(dirname(folder), "kept");
-  writeFileSync(script, `#!/bin/sh\nif [ "$1" = last ]; then cat ${kept} 2>/dev/null || true; else cat > ${kept}.new && mv ${kept}.new ${kept}; fi\n`);
+  writeFileSync(
+    script,
+    `#!/bin/sh\nif [ "$1" = last ]; then cat ${kept} 2>/dev/null || true; else cat > ${kept}.new && mv ${kept}.new ${kept}; fi\n`,
+  );
   chmodSync(script, 0o755);
   return {
     target: { to: `command:${script}` },
@@ -49,7 +52,10 @@ async function commandPlace(folder: string): Promise<Place> {
 
 async function witnessPlace(folder: string): Promise<Place> {
   await (await openLedger({ folder })).close();
-  const options = { file: join(dirname(folder), "witness.json"), vkeys: [readFileSync(join(folder, "ledger.vkey"), "utf8")] };
+  const options = {
+    file: join(dirname(folder), "witness.json"),
+    vkeys: [readFileSync(join(folder, "ledger.vkey"), "utf8")],
+  };
   let witness = await openWitness({ ...options, port: 0 });
   onTestFinished(() => witness.close());
   const port = Number(new URL(witness.url).port);
@@ -62,7 +68,8 @@ async function witnessPlace(folder: string): Promise<Place> {
   };
 }
 
-const sizes = (ledger: Ledger) => ledger.anchors().map(({ size, lag, error }) => ({ size, lag, failed: error !== undefined }));
+const sizes = (ledger: Ledger) =>
+  ledger.anchors().map(({ size, lag, error }) => ({ size, lag, failed: error !== undefined }));
 
 async function run(folder: string, anchors: readonly AnchorTarget[], calls: number): Promise<void> {
   const ledger = await openLedger({ folder, anchors });
@@ -113,7 +120,8 @@ describe.each([
     cpSync(folder, cut, { recursive: true });
     tamper(cut, (db) => {
       const size = db.prepare("SELECT size FROM checkpoint ORDER BY size DESC LIMIT 1 OFFSET 1").pluck().get();
-      for (const sql of ["DELETE FROM record WHERE seq > ?", "DELETE FROM checkpoint WHERE size > ?"]) db.prepare(sql).run(size);
+      for (const sql of ["DELETE FROM record WHERE seq > ?", "DELETE FROM checkpoint WHERE size > ?"])
+        db.prepare(sql).run(size);
     });
     const reader = openReader(cut);
     expect(reader.verify().findings).toEqual([]);
@@ -198,7 +206,7 @@ describe("a command that is an anchor", () => {
     const folder = dataFolder();
     mkdirSync(dirname(folder), { recursive: true });
     const script = join(dirname(folder), "full.sh");
-    writeFileSync(script, "#!/bin/sh\n[ \"$1\" = last ] && exit 1\necho the tape is full; exit 3\n");
+    writeFileSync(script, '#!/bin/sh\n[ "$1" = last ] && exit 1\necho the tape is full; exit 3\n');
     chmodSync(script, 0o755);
     const ledger = await openLedger({ folder, anchors: [{ to: `command:${script}` }] });
     await vi.waitFor(() => expect(ledger.anchors()[0]?.error).toBe("the command ended with 3: the tape is full"), 5000);

@@ -66,7 +66,10 @@ describe("payloads", () => {
     expect(bytesOf(folder).includes(SECRET)).toBe(false);
     expect([...keysIn(folder).keys()].toSorted((a, b) => a.localeCompare(b))).toEqual(["ses_a", "ses_b"]);
     const reader = openReader(folder);
-    expect(reader.show(2)).toMatchObject({ payloads: { args: expect.stringContaining(SECRET), facts: '{"i":0}' }, shredded: [] });
+    expect(reader.show(2)).toMatchObject({
+      payloads: { args: expect.stringContaining(SECRET), facts: '{"i":0}' },
+      shredded: [],
+    });
     reader.close();
   });
 
@@ -84,7 +87,9 @@ describe("payloads", () => {
   it("cannot be put in another record's place", async () => {
     const folder = await filled(4, "ses_a");
     tamper(folder, (db) => {
-      db.exec("UPDATE payload SET data = (SELECT data FROM payload WHERE seq = 2 AND name = 'args') WHERE seq = 3 AND name = 'args'");
+      db.exec(
+        "UPDATE payload SET data = (SELECT data FROM payload WHERE seq = 2 AND name = 'args') WHERE seq = 3 AND name = 'args'",
+      );
     });
     const reader = openReader(folder);
     expect(reader.show(3)).toMatchObject({ payloads: { facts: '{"i":1}' }, shredded: ["args"] });
@@ -122,7 +127,11 @@ describe("shred", () => {
     await ledger.close();
     expect(keysIn(folder).has("ses_a")).toBe(false);
     const reader = openReader(folder);
-    expect(reader.show(seq)).toMatchObject({ record: { args: expect.stringMatching(/^hmac-/) }, payloads: {}, shredded: [] });
+    expect(reader.show(seq)).toMatchObject({
+      record: { args: expect.stringMatching(/^hmac-/) },
+      payloads: {},
+      shredded: [],
+    });
     expect(reader.verify().ok).toBe(true);
     reader.close();
     expect(await shredSession({ folder }, "ses_a")).toMatchObject({ hadKey: false });
@@ -171,7 +180,9 @@ describe("archive", () => {
   it("moves sealed segments out, after which everything that remains proves, and what comes after", async () => {
     const folder = await filled(299, "s");
     const to = join(folder, "..", "archive");
-    await expect(archiveSegments({ folder }, { before: 10_000, to })).rejects.toMatchObject({ code: "LEDGER_NOT_SEALED" });
+    await expect(archiveSegments({ folder }, { before: 10_000, to })).rejects.toMatchObject({
+      code: "LEDGER_NOT_SEALED",
+    });
     for (let segment = 1; segment <= 2; segment++) {
       await sealLedger({ folder });
       const ledger = await openLedger({ folder });
@@ -194,12 +205,22 @@ describe("archive", () => {
 
     const after = openReader(folder);
     expect(after.query({ order: "asc", limit: 1 })[0]?.seq).toBe(second + 1);
-    expect(after.query({ kind: ["config"] })[0]?.detail).toEqual({ archived: { from: first + 1, to: second, file: files[0]?.file } });
-    const db = new Database(join(to, readdirSync(to).toSorted((a, b) => a.localeCompare(b))[0] as string), { readonly: true });
+    expect(after.query({ kind: ["config"] })[0]?.detail).toEqual({
+      archived: { from: first + 1, to: second, file: files[0]?.file },
+    });
+    const db = new Database(join(to, readdirSync(to).toSorted((a, b) => a.localeCompare(b))[0] as string), {
+      readonly: true,
+    });
     expect(db.prepare("SELECT leaf FROM record WHERE seq = 7").pluck().get()).toBe(leaf);
     expect(db.prepare("SELECT count(*) FROM payload").pluck().get()).toBe(2 * 299);
     db.close();
-    const kept = checkInclusion(leafHash(leaf as string), 6, after.prove(1).size, after.prove(7).hashes, after.prove(1).root);
+    const kept = checkInclusion(
+      leafHash(leaf as string),
+      6,
+      after.prove(1).size,
+      after.prove(7).hashes,
+      after.prove(1).root,
+    );
     expect(kept).toBe(true);
     after.close();
     const ledger = await openLedger({ folder });
@@ -237,7 +258,8 @@ describe("keys", () => {
   it("of a log are for their owner alone, and are not made anew where they or the log are missing", async () => {
     const folder = await filled(1, "s");
     const key = join(folder, "ledger-key.json");
-    for (const name of ["ledger-key.json", "payload-keys.db", "ledger.db"]) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    for (const name of ["ledger-key.json", "payload-keys.db", "ledger.db"])
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
     const vkey = readFileSync(join(folder, "ledger.vkey"), "utf8");
     expect(vkey).toMatch(/^callgate\/log_\w+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\n$/);
     copyFileSync(key, `${key}.bak`);

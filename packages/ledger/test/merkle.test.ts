@@ -2,7 +2,14 @@ import { hash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EMPTY_ROOT, HASH_BYTES, leafHash, nodeHash, TILE_WIDTH, type Tile, Tree } from "../src/merkle.ts";
-import { checkConsistency, checkInclusion, consistencyProof, inclusionProof, type NodeOf, rootAt } from "../src/proof.ts";
+import {
+  checkConsistency,
+  checkInclusion,
+  consistencyProof,
+  inclusionProof,
+  type NodeOf,
+  rootAt,
+} from "../src/proof.ts";
 
 // The leaves and roots that implementations of Certificate Transparency are tested with.
 const LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
@@ -26,8 +33,7 @@ function rootByDefinition(leaves: readonly Buffer[]): Buffer {
 }
 
 const leaves = Array.from({ length: 70_000 }, (_, i) => hash("sha256", String(i), "buffer"));
-const nodes: NodeOf = (height, index) =>
-  rootByDefinition(leaves.slice(index * 2 ** height, (index + 1) * 2 ** height));
+const nodes: NodeOf = (height, index) => rootByDefinition(leaves.slice(index * 2 ** height, (index + 1) * 2 ** height));
 
 describe("the tree", () => {
   it("has the published roots", () => {
@@ -43,7 +49,9 @@ describe("the tree", () => {
   it("gives each full tile once, of every level", () => {
     const tree = new Tree();
     const tiles: Tile[] = leaves.flatMap((leaf) => tree.add(leaf));
-    expect(tiles.map(({ level, index, data }) => [level, index, data.length])).toEqual([[1, 0, TILE_WIDTH * HASH_BYTES]]);
+    expect(tiles.map(({ level, index, data }) => [level, index, data.length])).toEqual([
+      [1, 0, TILE_WIDTH * HASH_BYTES],
+    ]);
     expect(tiles[0]?.data.subarray(-HASH_BYTES)).toEqual(nodes(8, 255));
     expect(tree.partial(1, 256)).toEqual(nodes(8, 256));
     expect(tree.partial(1, 255)).toBeUndefined();

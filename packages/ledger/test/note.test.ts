@@ -19,8 +19,7 @@ import {
 // From the Go reference implementation, golang.org/x/mod/sumdb/note.
 const VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 const SEED = Buffer.from("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz", "base64").subarray(1);
-const TEXT =
-  "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+const TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
 const SIGNATURE =
   "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 const NOTE = `${TEXT}\n${SIGNATURE}`;
@@ -31,7 +30,9 @@ describe("signed notes", () => {
   it("are those of the reference implementation, byte for byte", () => {
     const privateKey = privateKeyOf(SEED);
     expect(verifierKeyText("PeterNeumann", publicBytes(privateKey))).toBe(VKEY);
-    expect(signNote(TEXT, "PeterNeumann", keyId("PeterNeumann", ED25519, publicBytes(privateKey)), privateKey)).toBe(NOTE);
+    expect(signNote(TEXT, "PeterNeumann", keyId("PeterNeumann", ED25519, publicBytes(privateKey)), privateKey)).toBe(
+      NOTE,
+    );
     expect(read(NOTE).text).toBe(TEXT);
     expect(isSignedBy(read(NOTE), key)).toBe(true);
   });
@@ -83,7 +84,12 @@ describe("checkpoints", () => {
       size: 20,
       root: Buffer.alloc(32, 1),
     });
-    for (const other of [body.replace("20", "020"), body.replace("20", "-1"), body.replace("AQEB", "AQE"), "\n20\nAQ==\n"])
+    for (const other of [
+      body.replace("20", "020"),
+      body.replace("20", "-1"),
+      body.replace("AQEB", "AQE"),
+      "\n20\nAQ==\n",
+    ])
       expect(parseCheckpoint(`${other}\n${SIGNATURE}`)).toBeUndefined();
   });
 });

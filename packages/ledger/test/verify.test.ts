@@ -1,8 +1,8 @@
 import { canonicalJson, digestOf, type LedgerRecord } from "@callgate/core";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { openLedger, openReader } from "../src/index.ts";
 import { ledgerPath } from "../src/folder.ts";
+import { openLedger, openReader } from "../src/index.ts";
 import { leafHash } from "../src/merkle.ts";
 import { dataFolder } from "./folder.ts";
 import { tamper } from "./tamper.ts";
@@ -86,22 +86,38 @@ describe("verify", () => {
     [
       "a leaf that is not canonical",
       sql("UPDATE record SET leaf = replace(leaf, ',\"v\":2', ', \"v\":2') WHERE seq = 10"),
-      ["10: the leaf does not match its hash", "10: the leaf is not canonical JSON", "10: its checkpoint is not that of the records up to it"],
+      [
+        "10: the leaf does not match its hash",
+        "10: the leaf is not canonical JSON",
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf whose members are out of order",
       sql(`UPDATE record SET leaf = '{"v":2,' || replace(substr(leaf, 2), ',"v":2', '') WHERE seq = 10`),
-      ["10: the leaf does not match its hash", "10: the leaf is not canonical JSON", "10: its checkpoint is not that of the records up to it"],
+      [
+        "10: the leaf does not match its hash",
+        "10: the leaf is not canonical JSON",
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf with a lone surrogate",
       sql('UPDATE record SET leaf = replace(leaf, \'"v":2\', \'"user":"\\ud800","v":2\') WHERE seq = 10'),
-      ["10: the leaf does not match its hash", expect.stringMatching(/^10: the leaf cannot be read: /), "10: its checkpoint is not that of the records up to it"],
+      [
+        "10: the leaf does not match its hash",
+        expect.stringMatching(/^10: the leaf cannot be read: /),
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "a leaf that is no JSON",
       sql("UPDATE record SET leaf = 'x' WHERE seq = 10"),
-      ["10: the leaf does not match its hash", expect.stringMatching(/^10: the leaf cannot be read: /), "10: its checkpoint is not that of the records up to it"],
+      [
+        "10: the leaf does not match its hash",
+        expect.stringMatching(/^10: the leaf cannot be read: /),
+        "10: its checkpoint is not that of the records up to it",
+      ],
     ],
     [
       "an edited hash",

@@ -18,7 +18,8 @@ export function resolveLedger({ ledger }: ConfigInput, source: Source, dir: stri
       "write `sync: full` where the ledger is evidence",
     );
   const anchors = ledger.anchors.map((written, i): AnchorTarget => {
-    const target: AnchorTarget = typeof written === "string" ? { to: written } : { ...definedOnly(written), to: written.to };
+    const target: AnchorTarget =
+      typeof written === "string" ? { to: written } : { ...definedOnly(written), to: written.to };
     try {
       openAnchor(target);
     } catch (error) {
@@ -36,7 +37,11 @@ export function resolveLedger({ ledger }: ConfigInput, source: Source, dir: stri
       findings.error(messageOf(error), at, "a path is as in `$.user.email`, a pattern is RE2");
     }
     if (rule.path === undefined && rule.pattern === undefined)
-      findings.error("the rule would keep everything out", at, "add a `path` or a `pattern`, or write `payloads: false`");
+      findings.error(
+        "the rule would keep everything out",
+        at,
+        "add a `path` or a `pattern`, or write `payloads: false`",
+      );
     return rule;
   });
   return { sync, payloads, search, anchors, retention: definedOnly(retention), redact };

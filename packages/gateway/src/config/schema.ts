@@ -134,14 +134,21 @@ const anchor = z.union([
   z.strictObject({
     to: line.meta(about("Where: as an anchor that is a text.", "https://witness.example.com")),
     required: z.boolean().default(false).meta(about("Refuse to start while it cannot be asked.", false)),
-    vkey: line.optional().meta(about("The witness's key, to check its signatures with.", "witness.example.com+1b2c3d4e+BAA")),
+    vkey: line
+      .optional()
+      .meta(about("The witness's key, to check its signatures with.", "witness.example.com+1b2c3d4e+BAA")),
   }),
 ]);
 
 const redactRule = z.strictObject({
   path: line.optional().meta(about("JSONPath in the arguments and the result. Without it: everywhere.", "$..password")),
-  pattern: line.optional().meta(about("RE2 pattern of the part of a text. Without it: the whole value.", "sk-[A-Za-z0-9]+")),
-  tools: z.array(line).optional().meta(about("Tools it holds for, with `*` and `?`. Without it: all.", ["crm__*"])),
+  pattern: line
+    .optional()
+    .meta(about("RE2 pattern of the part of a text. Without it: the whole value.", "sk-[A-Za-z0-9]+")),
+  tools: z
+    .array(line)
+    .optional()
+    .meta(about("Tools it holds for, with `*` and `?`. Without it: all.", ["crm__*"])),
 });
 
 /** `callgate.yaml`, as it is written. */

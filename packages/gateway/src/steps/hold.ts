@@ -52,6 +52,8 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     if (round?.kind === "approval" && round.approval === approval.id)
       return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
+    // Nobody listened for it while the question was recorded.
+    if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
     const callback = question(life, reason);
     if (exchange.ask) {
       const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
@@ -72,6 +74,8 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   }
 
   if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
+  // Nobody listened for it while the question was recorded.
+  if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
   gate.log.info(
     { call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool },
     "held: waiting for an operator",

@@ -167,7 +167,10 @@ function redacted(life: Life, text: string, digest: Digest | undefined): Recorde
     return now === text ? { text, digest, redacted: false } : { text: now, digest: digestOf(now), redacted: true };
   } catch (error) {
     // What cannot be redacted is not recorded.
-    life.gate.log.error({ call: life.id, err: messageOf(error) }, "a payload could not be redacted: it is left out of the record");
+    life.gate.log.error(
+      { call: life.id, err: messageOf(error) },
+      "a payload could not be redacted: it is left out of the record",
+    );
     return { text: undefined, digest: undefined, redacted: true };
   }
 }

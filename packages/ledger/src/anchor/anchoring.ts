@@ -35,10 +35,14 @@ export async function compareAll(anchors: readonly Anchored[], log: LogView): Pr
       const { name } = anchor;
       const comparison = await anchor.compare(log).catch((error: unknown) => {
         if (!required) return messageOf(error);
-        throw new CallgateError("LEDGER_ANCHOR_UNREACHABLE", `the anchor \`${name}\` cannot be asked: ${messageOf(error)}`, {
-          help: "bring it back, or take `required` off it if it is known why it is gone",
-          cause: error,
-        });
+        throw new CallgateError(
+          "LEDGER_ANCHOR_UNREACHABLE",
+          `the anchor \`${name}\` cannot be asked: ${messageOf(error)}`,
+          {
+            help: "bring it back, or take `required` off it if it is known why it is gone",
+            cause: error,
+          },
+        );
       });
       if (typeof comparison === "string") return { name, size: 0, error: comparison };
       const conflict = conflictOf(name, comparison, log);
@@ -48,9 +52,14 @@ export async function compareAll(anchors: readonly Anchored[], log: LogView): Pr
   );
 }
 
-function conflictOf(name: string, { verdict, size, reason }: Comparison, { origin }: LogView): CallgateError | undefined {
+function conflictOf(
+  name: string,
+  { verdict, size, reason }: Comparison,
+  { origin }: LogView,
+): CallgateError | undefined {
   if (verdict === "agrees") return undefined;
-  const help = "restore the newest copy of the data folder; where records are really gone, keep it as evidence and start a new one";
+  const help =
+    "restore the newest copy of the data folder; where records are really gone, keep it as evidence and start a new one";
   if (verdict === "behind") {
     const message = `the anchor \`${name}\` has seen ${size} records of \`${origin}\`, and ${reason}`;
     return new CallgateError("LEDGER_BEHIND_ANCHOR", message, { help });

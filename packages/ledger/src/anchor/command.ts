@@ -27,9 +27,17 @@ export function commandAnchor(name: string, command: string): Anchor {
   };
 }
 
-function run(program: string, args: readonly string[], input: string): Promise<{ code: string | number; output: string }> {
+function run(
+  program: string,
+  args: readonly string[],
+  input: string,
+): Promise<{ code: string | number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], timeout: PATIENCE_MS, killSignal: "SIGKILL" });
+    const child = spawn(program, args, {
+      stdio: ["pipe", "pipe", "ignore"],
+      timeout: PATIENCE_MS,
+      killSignal: "SIGKILL",
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       if (output.length < MOST_OUTPUT) output += chunk;

@@ -46,7 +46,10 @@ async function newestNote(path: string, origin: string): Promise<string | undefi
       const end = text.lastIndexOf("\n") + 1;
       if (end < text.length && size > 0) await mend(path, size - Buffer.byteLength(text.slice(end)));
       // The first line may begin before what was read.
-      const lines = text.slice(0, end).split("\n").slice(length < size ? 1 : 0);
+      const lines = text
+        .slice(0, end)
+        .split("\n")
+        .slice(length < size ? 1 : 0);
       for (const line of lines.toReversed()) {
         const note = noteIn(line, origin);
         if (note !== undefined) return note;

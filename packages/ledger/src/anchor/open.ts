@@ -19,14 +19,18 @@ export interface AnchorTarget {
 /** Opens an anchor; nothing is asked of it yet. Throws `ANCHOR_INVALID`. */
 export function openAnchor({ to, vkey }: AnchorTarget): Anchor {
   const key = vkey === undefined ? undefined : parseVerifierKey(vkey);
-  if (vkey !== undefined && key === undefined) throw invalid(`\`${vkey}\` is not a witness's key`, "write the line that `callgate witness` prints as its key");
+  if (vkey !== undefined && key === undefined)
+    throw invalid(`\`${vkey}\` is not a witness's key`, "write the line that `callgate witness` prints as its key");
   if (to.startsWith("file://")) return fileAnchor(to, fileURLToPath(to));
   if (/^https?:\/\/./.test(to) && URL.canParse(to)) return witnessAnchor(to, to, key);
   const [kind, ...rest] = to.split(":");
   const where = rest.join(":").trim();
   if (kind === "file" && where !== "") return fileAnchor(to, where);
   if (kind === "command" && where !== "") return commandAnchor(to, where);
-  throw invalid(`\`${to}\` is not an anchor`, "write `file:/path`, `https://witness.example.org` or `command:program argument`");
+  throw invalid(
+    `\`${to}\` is not an anchor`,
+    "write `file:/path`, `https://witness.example.org` or `command:program argument`",
+  );
 }
 
 function invalid(message: string, help: string): CallgateError {
