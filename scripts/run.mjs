@@ -72,6 +72,9 @@ async function main([task, ...given]) {
 // Programs that the task starts by name (MCP servers with `command: node`) MUST get the same Node, and the workspace's tools.
 function environment(node) {
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+  // Types are stripped once and not by every process and thread: it is faster, and V8 can crash where many threads that come and go
+  // run the stripper's WebAssembly at a time.
+  env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules", ".cache", "node");
   const key = Object.keys(env).find((name) => name.toUpperCase() === "PATH") ?? "PATH";
   env[key] = [dirname(node), join(root, "node_modules", ".bin"), env[key]].filter(Boolean).join(delimiter);
   return env;

@@ -16,8 +16,6 @@ import { rebuildTree } from "./tree-reader.ts";
 /** How long opening waits for others that have a file for themselves, in milliseconds. Afterwards nothing ever waits in SQLite. */
 const OPEN_WAIT_MS = 5000;
 
-export { ledgerPath } from "./folder.ts";
-
 /** Where the chain stands. */
 export interface Head {
   readonly seq: number;
@@ -40,8 +38,10 @@ export interface Store {
   readonly sealed: number;
   /** Leaves of intents that have no outcome. */
   readonly orphans: readonly string[];
-  /** Closes the file and gives up the lease. */
+  /** Closes the files and gives up the lease. */
   close(): void;
+  /** The same after a failure: what the disk has is left as it is. */
+  abandon(): void;
 }
 
 /**
@@ -73,10 +73,36 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     const orphans = findOrphans(db);
     db.pragma("busy_timeout = 0");
     const sealed = lastSeal(db)?.to ?? 0;
-    return { db, log: key.log, key, keys, head, tree, sealed, orphans, close };
+    return {
+      db,
+      log: key.log,
+      key,
+      keys,
+      head,
+      tree,
+      sealed,
+      orphans,
+      close,
+      abandon() {
+        // The last connection to close brings the log into the file. One that can only read cannot.
+        const last = readOnly(path);
+        close();
+        last?.close();
+      },
+    };
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+function readOnly(path: string): Database.Database | undefined {
+  try {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
+    db.prepare("SELECT 1 FROM sqlite_schema").get();
+    return db;
+  } catch {
+    return undefined;
   }
 }
 

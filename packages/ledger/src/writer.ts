@@ -94,7 +94,7 @@ async function openWriter(
       },
       abandon() {
         anchoring.abandon();
-        store.close();
+        store.abandon();
       },
     };
   } catch (error) {

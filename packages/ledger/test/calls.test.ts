@@ -1,8 +1,8 @@
 import { digestOf, type RecordDraft } from "@callgate/core";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
+import { ledgerPath } from "../src/folder.ts";
 import { type CallFilter, type LedgerReader, openLedger, openReader } from "../src/index.ts";
-import { ledgerPath } from "../src/store.ts";
 import { dataFolder } from "./folder.ts";
 
 const tool = (server: string, name: string) => ({ server, name, digest: digestOf("d") });

@@ -1,47 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { spawn } from "node:child_process";
 import type { LedgerRecord } from "@callgate/core";
 import { describe, expect, it } from "vitest";
 import { openLedger, openReader } from "../src/index.ts";
+import { APPENDER, acknowledged, expectAll, output, startAppender } from "./appending.ts";
 import { dataFolder } from "./folder.ts";
-
-const APPENDER = fileURLToPath(new URL("./fixtures/appender.ts", import.meta.url));
-
-/** Runs a child to its end; `until` may kill it. Gives what it wrote. */
-async function output(child: ChildProcess, until: (text: string) => void = () => {}): Promise<string> {
-  let text = "";
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-    until(text);
-  });
-  let errors = "";
-  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
-    errors += chunk;
-  });
-  await once(child, "close");
-  expect(errors).toBe("");
-  return text;
-}
-
-/** The acknowledgements in a child's output: seq and call. A line that the kill cut off was never read by anybody. */
-function acknowledged(text: string): [seq: number, call: string][] {
-  return [...text.matchAll(/^ack (\d+) (\S+)\n/gm)].map((m) => [Number(m[1]), m[2] as string]);
-}
-
-function expectAll(folder: string, acks: readonly [number, string][]): void {
-  const reader = openReader(folder);
-  expect(reader.verify().findings).toEqual([]);
-  for (const [seq, call] of acks) expect(reader.show(seq)?.record.call).toBe(call);
-  reader.close();
-}
 
 describe("faults", () => {
   it("loses no acknowledged record when it is killed while appending", async () => {
     const folder = dataFolder();
     const acks: [number, string][] = [];
     for (let round = 1; round <= 5; round++) {
-      const child = spawn(process.execPath, [APPENDER, folder], { stdio: ["ignore", "pipe", "pipe"] });
+      const child = startAppender(folder);
       const text = await output(child, (t) => {
         if (t.length > round * 2000) child.kill("SIGKILL");
       });

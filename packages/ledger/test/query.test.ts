@@ -6,9 +6,9 @@ import { digestOf, type RecordDraft } from "@callgate/core";
 import Database from "better-sqlite3";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { parseFilter } from "../src/filter.ts";
+import { ledgerPath } from "../src/folder.ts";
 import { type LedgerFilter, openLedger, openReader } from "../src/index.ts";
 import { selectRows } from "../src/select.ts";
-import { ledgerPath } from "../src/store.ts";
 
 const digest = digestOf("d");
 const allow = { verdict: "allow", rules: ["r"], policies: "p" } as const;
