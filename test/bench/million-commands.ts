@@ -181,10 +181,16 @@ export async function commandsOn(folder: string, config: string, done: Answered)
   await ledger("query text, common", ["text:incidents agent:support"], /support/);
   await ledger("proof", [String(seq), "--out", out("proof")]);
   await commands.run("verify proof", ["--proof", out("proof"), ...vkey], { program: VERIFY });
-  for (const kind of ["jsonl", "ocsf", "cef", "tiles"])
-    await ledger(`export ${kind}`, ["--to", `${kind}:${out(kind)}`]);
-  await ledger("export jsonl, payloads", ["--to", `jsonl:${out("payloads")}`, "--payloads"]);
-  for (const kind of ["jsonl", "ocsf", "cef", "tiles", "payloads"]) rmSync(out(kind), { recursive: true, force: true });
+  for (const [name, target, more] of [
+    ["jsonl", "jsonl", []],
+    ["ocsf", "ocsf", []],
+    ["cef", "cef", []],
+    ["tiles", "tiles", []],
+    ["jsonl, payloads", "jsonl", ["--payloads"]],
+  ] as const) {
+    await ledger(`export ${name}`, ["--to", `${target}:${out("export")}`, ...more]);
+    for (const file of ["export", "export.cursor"]) rmSync(out(file), { recursive: true, force: true });
+  }
   await ledger("verify", anchor, /clean/);
   await verify("callgate-verify");
   await verify("callgate-verify --open-all", ["--open-all"]);

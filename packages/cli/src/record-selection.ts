@@ -1,9 +1,10 @@
 import { CallgateError, type LedgerRecord } from "@callgate/core";
-import { type LedgerFilter, type LedgerReader, openReader, parseQuery, parseTime, type Query } from "@callgate/ledger";
+import { type LedgerFilter, type LedgerReader, parseQuery, parseTime, type Query } from "@callgate/ledger";
 import { compileCondition } from "@callgate/policy";
 import type { Command } from "commander";
 import { timeOf, wholeOf } from "./arguments.ts";
 import { dataFolder } from "./data.ts";
+import { openTellingReader } from "./reader.ts";
 import { RECORD_SCHEMA } from "./record-schema.ts";
 
 /** Options of every command that reads a ledger. */
@@ -152,7 +153,7 @@ export async function withReader(
   work: (reader: LedgerReader, folder: string) => void | Promise<void>,
 ): Promise<void> {
   const folder = await dataFolder(options);
-  const reader = openReader(folder);
+  const reader = openTellingReader(folder);
   try {
     await work(reader, folder);
   } catch (error) {

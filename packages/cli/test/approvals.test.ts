@@ -8,6 +8,7 @@ import { callgate, emptyFolder } from "./run.ts";
 async function held(
   args: unknown,
   kept = canonicalJson(args),
+  ttl = 600_000,
 ): Promise<{ folder: string; store: ApprovalStore; approval: Approval }> {
   const folder = await emptyFolder();
   const store = new ApprovalStore(folder);
@@ -24,7 +25,7 @@ async function held(
     call: "call_1",
     argsText: kept,
     reason: "a person looks at mail",
-    ttl: 600_000,
+    ttl,
   });
   return { folder, store, approval };
 }
@@ -83,6 +84,15 @@ test("what was not kept in full is not approved unseen, unless that is said", as
   });
   expect(store.get(approval.id)?.status).toBe("pending");
   expect(await callgate("approvals", "approve", approval.id, "--unseen", "--data", folder)).toMatchObject({ code: 0 });
+});
+
+test("of what has expired the arguments are not kept, and `show` says so", async () => {
+  const { folder, store, approval } = await held({ to: "somebody" }, '{"to":"somebody"}', 0);
+  const shown = await callgate("approvals", "show", approval.id, "--data", folder);
+  expect(shown.out).toMatch(/^status +expired$/m);
+  expect(shown.out).toMatch(/^arguments +not kept: it is over/m);
+  expect(shown.out).not.toMatch(/somebody|WARNING/);
+  expect(store.get(approval.id)).toMatchObject({ status: "expired", argsText: "", args: "" });
 });
 
 test("a folder without a store is not given one", async () => {

@@ -4,7 +4,8 @@ import { openLedger } from "@callgate/ledger";
 import { describe, expect, it, vi } from "vitest";
 import { callgate, emptyFolder, start } from "./run.ts";
 
-const WAITING = { timeout: 15_000, interval: 20 };
+const LISTENS = /witnesses on (\S+)\nkey: \S+\n/;
+const PATIENCE_MS = 10_000;
 
 /** A data folder with three calls of each of two sessions. */
 async function filled(): Promise<string> {
@@ -65,7 +66,10 @@ describe("callgate witness", () => {
     const state = join(data, "..", "witness.json");
     const options = ["--listen", "127.0.0.1:0", "--vkey", join(data, "ledger.vkey"), "--state", state];
     const witness = start("witness", ...options);
-    const url = await vi.waitUntil(() => /witnesses on (\S+)\nkey: \S+\n/.exec(witness.printed())?.[1], WAITING);
+    const url = await vi.waitFor(() => {
+      expect(witness.printed()).toMatch(LISTENS);
+      return LISTENS.exec(witness.printed())?.[1] as string;
+    }, PATIENCE_MS);
     const config = join(data, "..", "callgate.yaml");
     writeFileSync(config, `version: 1\ndata: data\nservers:\n  x: { command: node }\nledger:\n  anchors: ["${url}"]\n`);
     expect((await callgate("ledger", "seal", "--config", config)).out).toContain("sealed");
@@ -76,7 +80,7 @@ describe("callgate witness", () => {
     witness.stop();
     await witness.ended;
     const again = start("witness", ...options.with(1, new URL(url).host));
-    await vi.waitUntil(() => again.printed().includes("witnesses on"), WAITING);
+    await vi.waitFor(() => expect(again.printed()).toMatch(LISTENS), PATIENCE_MS);
     const behind = await callgate("ledger", "seal", "--config", config);
     expect([behind.code, behind.err]).toEqual([
       1,

@@ -1,7 +1,10 @@
 import { join } from "node:path";
+import { digestOf } from "@callgate/core";
+import { openLedger } from "@callgate/ledger";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect, onTestFinished, test } from "vitest";
+import { emptyFolder } from "./run.ts";
 import { incidentStory, laterPolicies, PASSWORD, STRANGER } from "./story.ts";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
@@ -151,4 +154,29 @@ test("what was asked for wrongly is answered with what to ask for", async () => 
   expect([wrong.error, wrong.text]).toEqual([true, expect.stringContaining("did you mean `verdict`?")]);
   expect((await ask("session_timeline", { session: "ses_9" })).text).toContain("there is no such session");
   expect((await ask("open_incident", {})).text).toContain("give either `session` or `call`");
+});
+
+test("what a server said of a failure is told with payloads, and without them not", async () => {
+  const folder = await emptyFolder();
+  const ledger = await openLedger({ folder });
+  const common = { agent: "ann", session: "ses_1", call: "call_1" };
+  const result = '{"code":-32000,"message":"no room for hunter2"}';
+  await ledger.append({ ...common, kind: "intent", payloads: { args: "{}" } });
+  const error = { code: "wire/-32000", message: "the server answered with an error" };
+  await ledger.append({
+    ...common,
+    kind: "outcome",
+    status: "error",
+    error,
+    result: digestOf(result),
+    payloads: { result },
+  });
+  await ledger.close();
+  for (const payloads of [[], ["--payloads"]]) {
+    const { ask } = await reviewer("--data", folder, ...payloads);
+    const { text } = await ask("session_timeline", { session: "ses_1" });
+    expect(text.includes("no room for hunter2")).toBe(payloads.length > 0);
+    expect(text.includes(error.message)).toBe(payloads.length === 0);
+    expect((await ask("query_records", { query: "status:error" })).text).not.toContain("hunter2");
+  }
 });

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
-import { csvLine } from "../src/render/csv.ts";
+import { csvLine, printCsv } from "../src/render/csv.ts";
 import { recordHead, recordLine } from "../src/render/records.ts";
 import { recordedData, seqs, tool } from "./recorded.ts";
 import { callgate, type Ran } from "./run.ts";
@@ -90,4 +90,13 @@ test("a record's line fits the terminal, and its columns stay where they are", (
     expect(line.length).toBeLessThanOrEqual(width);
     expect(line.indexOf("c: mm")).toBe(recordHead(width).indexOf("what"));
   }
+});
+
+test("a terminal gets no control characters in CSV, a program the texts as they are", () => {
+  const told: string[] = [];
+  const write = (text: string): unknown => told.push(text);
+  for (const isTTY of [true, false]) printCsv(["a\u001b]0;pwn\u0007", 1, null], { isTTY, write });
+  expect(told[0]).not.toMatch(/[\u0000-\u0009\u000b\u000c\u000e-\u001f]/);
+  expect(told[0]).toContain("pwn");
+  expect(told[1]).toBe("a\u001b]0;pwn\u0007,1,\r\n");
 });

@@ -159,6 +159,35 @@ test("a timeline tells each call as one story, in the order in which they began"
   );
 });
 
+test("a timeline has the words of a server that failed from the payload alone", () => {
+  const failed = (seq: number, code: string) =>
+    record(seq, {
+      agent: "bot",
+      session: "ses_1",
+      call: `c${seq}`,
+      tool: TOOL,
+      kind: "outcome",
+      decision: undefined,
+      status: "error",
+      error: { code, message: "it failed" },
+      result: TOOL.digest,
+    } as never);
+  const records = [failed(1, "tool-error"), failed(2, "wire/-32000"), failed(3, "tool-error"), failed(4, "callgate/x")];
+  const results: Record<number, string> = {
+    1: '{"content":[{"type":"text","text":"no \\u001b[1msuch file"}],"isError":true}',
+    2: '{"code":-32000,"message":"out of paper"}',
+    3: "(shredded)",
+    4: '{"content":[{"type":"text","text":"not this"}]}',
+  };
+  const lines = renderTimeline(records, (seq) => ({ result: results[seq] ?? "" }));
+  expect(lines.match(/error.*?: .*?(?= {2}#)/g)).toEqual([
+    "error: tool-error: no \\u{1b}[1msuch file",
+    "error: wire/-32000: out of paper",
+    "error: tool-error: it failed",
+    "error: callgate/x: it failed",
+  ]);
+});
+
 test("a timeline tells what became of a declared session and its task, and counts calls alone", () => {
   const base = { agent: "bot", session: "ses_1", tool: undefined, args: TOOL.digest, decision: undefined };
   const session = (seq: number, detail: object, more: object = {}) =>

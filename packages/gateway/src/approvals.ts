@@ -9,7 +9,7 @@ export interface ExactCall {
   readonly user: string | undefined;
   /** The qualified name. */
   readonly tool: string;
-  /** Digest of the canonical arguments. */
+  /** Digest of the canonical arguments; empty once they are not kept any more. */
   readonly args: string;
   /** Digest of the policy set that asked. */
   readonly policies: string;
@@ -23,7 +23,7 @@ export interface Approval extends ExactCall {
   readonly status: ApprovalStatus;
   readonly session: string;
   readonly call: string;
-  /** The arguments as canonical JSON, for the person who decides. */
+  /** The arguments as canonical JSON, for the person who decides; empty once the approval was used or denied, or has expired. */
   readonly argsText: string;
   readonly reason: string;
   readonly created: number;
@@ -63,25 +63,40 @@ CREATE TABLE IF NOT EXISTS approvals (
   created INTEGER NOT NULL, expires INTEGER NOT NULL, answered_by TEXT, answered_at INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS approvals_call ON approvals (agent, tool, args, status);
-CREATE INDEX IF NOT EXISTS approvals_status ON approvals (status, created);`;
+CREATE INDEX IF NOT EXISTS approvals_status ON approvals (status, created);
+CREATE INDEX IF NOT EXISTS approvals_kept ON approvals (status) WHERE args_text <> '';`;
 
 const POLL_MS = 100;
+const TIDY_MS = 10_000;
+const BUSY_MS = 2000;
 
 /**
  * Held calls, in `<folder>/approvals.db`, shared by the broker and the command line: single-use, expiring, bound to one exact call.
+ * Arguments stand in the clear, and with a digest by which they could be guessed, for as long as somebody may need them, and no longer.
  * INVARIANT: an approval goes from pending to approved to used once, in one statement each, so two calls cannot use the same one.
  */
 export class ApprovalStore {
   #db: Database.Database;
   #waiters = new Map<string, Set<(approval: Approval | undefined) => void>>();
   #poll: NodeJS.Timeout | undefined;
+  /** Whether what was taken out may still stand in the write-ahead log. */
+  #lingers = true;
+  readonly #tidying: NodeJS.Timeout;
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#db = new Database(join(folder, "approvals.db"), { timeout: 2000 });
+    this.#db = new Database(join(folder, "approvals.db"), { timeout: BUSY_MS });
     this.#db.pragma("journal_mode = WAL");
     this.#db.pragma("synchronous = FULL");
+    // What is taken out MUST be gone from the file.
+    this.#db.pragma("secure_delete = ON");
     this.#db.exec(SCHEMA);
+    this.#expire();
+    this.#tidying = setInterval(() => {
+      // It may be another process that could not empty the log.
+      this.#lingers = true;
+      this.#tidy(() => this.#expire());
+    }, TIDY_MS).unref();
   }
 
   /** Asks for an approval; the same exact call that already waits gets the same one. */
@@ -124,7 +139,9 @@ export class ApprovalStore {
     const used = this.#db
       .prepare(`UPDATE approvals SET status='used' WHERE id=? AND status='approved' AND expires>?`)
       .run(found.id, Date.now());
-    return used.changes === 1 ? found : undefined;
+    if (used.changes !== 1) return undefined;
+    this.#tidy(() => this.#blank());
+    return found;
   }
 
   /** Records a person's answer. Refuses one for a call that does not wait any more. */
@@ -134,6 +151,7 @@ export class ApprovalStore {
       .prepare(`UPDATE approvals SET status=?, answered_by=?, answered_at=? WHERE id=? AND status='pending'`)
       .run(verdict, by, Date.now(), id);
     const approval = this.get(id);
+    if (done.changes === 1) this.#tidy(() => this.#blank());
     if (!approval) return { ok: false, reason: `there is no approval \`${id}\`` };
     if (done.changes === 0) return { ok: false, reason: `approval \`${id}\` is ${approval.status} already` };
     this.#tell(approval);
@@ -175,7 +193,20 @@ export class ApprovalStore {
     return (rows as Row[]).map(fromRow);
   }
 
+  /**
+   * Takes out the arguments of a session's calls for good, and ends the approvals that still wait for use. False if another program reads
+   * the file, which then still has them: to be asked again.
+   */
+  forget(session: string): boolean {
+    this.#db
+      .prepare("UPDATE approvals SET status='expired' WHERE session=? AND status IN ('pending','approved')")
+      .run(session);
+    this.#blank(BUSY_MS);
+    return !this.#lingers;
+  }
+
   close(): void {
+    clearInterval(this.#tidying);
     clearInterval(this.#poll);
     for (const listeners of [...this.#waiters.values()]) for (const end of [...listeners]) end(undefined);
     this.#db.close();
@@ -194,6 +225,36 @@ export class ApprovalStore {
     this.#db
       .prepare("UPDATE approvals SET status='expired' WHERE status IN ('pending','approved') AND expires<=?")
       .run(Date.now());
+    this.#blank();
+  }
+
+  /** What the file does not take now is done later: an answer that was taken MUST NOT fail for it. */
+  #tidy(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!String((error as { code?: unknown }).code).startsWith("SQLITE_")) throw error;
+      this.#lingers = true;
+    }
+  }
+
+  /** Takes out the arguments of what is over, and empties the write-ahead log, for which it waits `ms` at most. */
+  #blank(ms = 0): void {
+    const { changes } = this.#db
+      .prepare(
+        "UPDATE approvals SET args_text='', args='' WHERE status IN ('used','denied','expired') AND args_text <> ''",
+      )
+      .run();
+    if (changes > 0) this.#lingers = true;
+    if (!this.#lingers) return;
+    // A reader keeps the log as it is. A broker does not wait for it: the next look tries again.
+    this.#db.pragma(`busy_timeout = ${ms}`);
+    try {
+      const [found] = this.#db.pragma("wal_checkpoint(TRUNCATE)") as [{ readonly busy: number }];
+      this.#lingers = found.busy !== 0;
+    } finally {
+      this.#db.pragma(`busy_timeout = ${BUSY_MS}`);
+    }
   }
 
   #tell(approval: Approval): void {

@@ -5,8 +5,16 @@ import addFormats from "ajv-formats";
 import type { MessageLimits } from "./config/types.ts";
 import { validateExactly, withExactBounds } from "./exact-keywords.ts";
 
-/** Checks a value; a sentence that names the place and the fault, or undefined if there is none. */
-export type Check = (value: unknown) => string | undefined;
+/** What is wrong with a value: a sentence that names the place and the fault. */
+export interface Fault {
+  /** For whoever wrote the value: it may name members that they made up. */
+  readonly told: string;
+  /** For the record, with no word of theirs: a member that the schema does not name is `*`. */
+  readonly kept: string;
+}
+
+/** Checks a value; undefined if nothing is wrong with it. */
+export type Check = (value: unknown) => Fault | undefined;
 
 const OPTIONS = { strict: false, allErrors: false, validateFormats: true, logger: false } as const;
 const drafts = {
@@ -29,6 +37,7 @@ export function compileSchema(schema: JsonObject, what: string): Check {
   const { $id: _id, ...anonymous } = schema;
   const plain: ValidateFunction = drafts[draft].compile(anonymous);
   let exact: ValidateFunction | undefined;
+  let known: ReadonlySet<string> | undefined;
   return (value) => {
     let used = plain;
     if (holdsBigInt(value)) {
@@ -38,14 +47,32 @@ export function compileSchema(schema: JsonObject, what: string): Check {
     }
     if (used === exact ? validateExactly(exact, value) : plain(value)) return undefined;
     const fault = used.errors?.[0];
-    if (!fault) return `${what} do not fit the schema`;
-    const at = fault.instancePath === "" ? what : `${what}${fault.instancePath.replaceAll("/", ".")}`;
-    return `\`${at}\` ${fault.message ?? "does not fit the schema"}${hint(fault.keyword, fault.params)}`;
+    if (!fault) return { told: `${what} do not fit the schema`, kept: `${what} do not fit the schema` };
+    const { instancePath, keyword, params, message = "does not fit the schema" } = fault;
+    known ??= keysIn(anonymous);
+    const kept = instancePath
+      .split("/")
+      .map((key) => (key === "" || /^\d{1,4}$/.test(key) || known?.has(key) ? key : "*"));
+    const allowed = hint(keyword, params);
+    const more = keyword === "additionalProperties" ? `: \`${String(params["additionalProperty"])}\`` : "";
+    return {
+      told: `\`${what}${instancePath.replaceAll("/", ".")}\` ${message}${allowed}${more}`,
+      kept: `\`${what}${kept.join(".")}\` ${message}${allowed}`,
+    };
   };
 }
 
+/** Every name in a schema, as a path has it: those of members, and the schema's own words. */
+function keysIn(schema: unknown, found = new Set<string>()): ReadonlySet<string> {
+  if (typeof schema !== "object" || schema === null) return found;
+  for (const [key, inner] of Object.entries(schema)) {
+    found.add(key.replaceAll("~", "~0").replaceAll("/", "~1"));
+    keysIn(inner, found);
+  }
+  return found;
+}
+
 function hint(keyword: string, params: Record<string, unknown>): string {
-  if (keyword === "additionalProperties") return `: \`${String(params["additionalProperty"])}\``;
   if (keyword === "enum") return `: ${JSON.stringify(params["allowedValues"]).slice(0, 200)}`;
   return "";
 }

@@ -5,7 +5,7 @@ import { compileSchema } from "../src/validate.ts";
 /** What is wrong with a JSON text under a schema for its member `n`. */
 function faultOf(schema: JsonObject, n: string, more: JsonObject = {}): string | undefined {
   const check = compileSchema({ type: "object", properties: { n: schema }, required: ["n"], ...more }, "arguments");
-  return check(parseJson(`{"n":${n}}`));
+  return check(parseJson(`{"n":${n}}`))?.told;
 }
 
 const EDGE = 2 ** 53;
@@ -55,12 +55,27 @@ describe("whole numbers beyond 2^53 under a schema", () => {
   it("sees them at the top, where a result is a bare number", () => {
     const check = compileSchema({ type: "integer", maximum: EDGE }, "structuredContent");
     expect(check(parseJson("9007199254740992"))).toBeUndefined();
-    expect(check(parseJson("9007199254740993"))).toContain("must be <= 9007199254740992");
+    expect(check(parseJson("9007199254740993"))?.told).toContain("must be <= 9007199254740992");
   });
 
   it("does not change the value it checks", () => {
     const value = parseJson('{"n":[9007199254740993]}');
     compileSchema({ type: "object", properties: { n: { type: "array" } } }, "arguments")(value);
     expect(value).toEqual({ n: [9007199254740993n] });
+  });
+});
+
+describe("what is kept of a fault", () => {
+  const open = { type: "object", additionalProperties: { type: "array", items: { maximum: 5 } } } as const;
+  const closed = { type: "object", properties: { "a/b": { type: "string" } }, additionalProperties: false } as const;
+
+  it.each([
+    [open, { "sk-1": [9] }, "`arguments.sk-1.0` must be <= 5", "`arguments.*.0` must be <= 5"],
+    [closed, { "a/b": 1 }, "`arguments.a~1b` must be string", "`arguments.a~1b` must be string"],
+    [closed, { "sk-1": 1 }, "must NOT have additional properties: `sk-1`", "must NOT have additional properties"],
+  ] as [JsonObject, object, string, string][])("under %j has no name that %j made up", (schema, args, told, kept) => {
+    const fault = compileSchema(schema, "arguments")(args);
+    expect(fault?.told).toContain(told);
+    expect(fault?.kept.endsWith(kept)).toBe(true);
   });
 });

@@ -32,10 +32,18 @@ export interface BatchMessage {
   readonly payloads: string[];
 }
 
+/** One who waits for the record at a place in a batch. */
+interface Waiting {
+  readonly at: number;
+  resolve(seq: number): void;
+  reject(error: Error): void;
+}
+
 /** Records that are committed together, and those who wait for it. */
 export class Batch {
   readonly message: BatchMessage;
-  readonly #waiting: { readonly seq: number; resolve(seq: number): void; reject(error: Error): void }[] = [];
+  readonly drafts: RecordDraft[] = [];
+  #waiting: Waiting[] = [];
   #size = 0;
 
   constructor(first: number) {
@@ -53,6 +61,7 @@ export class Batch {
 
   add(draft: RecordDraft, leaf: LeafPieces, time: number): void {
     const m = this.message;
+    this.drafts.push(draft);
     m.times.push(time);
     m.text.push(
       leaf.args,
@@ -78,12 +87,24 @@ export class Batch {
 
   /** A promise of the newest record's seq, kept once the batch is durable. */
   wait(): Promise<number> {
-    const seq = this.last;
-    return new Promise((resolve, reject) => this.#waiting.push({ seq, resolve, reject }));
+    const at = this.drafts.length - 1;
+    return new Promise((resolve, reject) => this.#waiting.push({ at, resolve, reject }));
   }
 
   settle(): void {
-    for (const w of this.#waiting) w.resolve(w.seq);
+    for (const w of this.#waiting) w.resolve(this.message.first + w.at);
+  }
+
+  /** Whether somebody waits for the record at a place. */
+  isAwaited(at: number): boolean {
+    return this.#waiting.some((w) => w.at === at);
+  }
+
+  /** Has those who wait for the record at a place in another batch wait for the newest of this one. */
+  takeOver(other: Batch, place: number): void {
+    const at = this.drafts.length - 1;
+    for (const w of other.#waiting) if (w.at === place) this.#waiting.push({ ...w, at });
+    other.#waiting = other.#waiting.filter((w) => w.at !== place);
   }
 
   fail(error: Error): void {

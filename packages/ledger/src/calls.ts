@@ -1,4 +1,3 @@
-import type { LedgerRecord } from "@callgate/core";
 import { parseFilter } from "./filter.ts";
 import type { CallFilter, CallScan, PayloadName, RecordedRow } from "./port.ts";
 import type { Readable } from "./records.ts";
@@ -27,9 +26,10 @@ export function scanCalls(
   function* rows(): Generator<RecordedRow, void> {
     for (let from = first; from <= last; from += CHUNK) {
       const to = Math.min(from + CHUNK - 1, last);
-      for (const { seq, leaf } of selectRows(db, selection, { first: from, last: to })) {
-        const record = JSON.parse(leaf) as LedgerRecord;
-        yield { record, payloads: payloads.length === 0 ? {} : only(source.payloadsOf(seq), payloads) };
+      for (const row of selectRows(db, selection, { first: from, last: to })) {
+        const record = source.recordOf(row);
+        if (record === undefined) continue;
+        yield { record, payloads: payloads.length === 0 ? {} : only(source.payloadsOf(row.seq), payloads) };
       }
       onProgress?.(to - first + 1, records);
     }

@@ -1,12 +1,14 @@
 import { hash } from "node:crypto";
-import { statSync } from "node:fs";
+import type { RunResult } from "better-sqlite3";
 import type { SignedCheckpoint } from "./anchor/anchor.ts";
 import { type BatchMessage, PAYLOAD_NAMES, TEXT_WIDTH } from "./batch.ts";
 import { checkpointText, originOf } from "./checkpoint.ts";
 import { encryptPayload, keyedDigest, LOG_KEY } from "./cipher.ts";
 import { joinLeaf } from "./leaf.ts";
 import { leafHash, type Tile } from "./merkle.ts";
-import { whileBusy } from "./retry.ts";
+import { placeOf } from "./place.ts";
+import { isBusy, whileBusy } from "./retry.ts";
+import { schemaProblems } from "./schema.ts";
 import type { Store } from "./store.ts";
 
 interface Row {
@@ -23,9 +25,14 @@ const SESSION = 10;
 
 /**
  * A function that commits one batch: finishes its leaves, encrypts its payloads, lets the tree grow and signs it, all in one
- * transaction. Resolves with the checkpoint over all records, durable. Once it rejects, what the disk holds is not known, and it MUST NOT be called again.
+ * transaction. Resolves with the checkpoint over all records, durable, or with undefined, and nothing is written, if the keys' file stays
+ * locked for `patience` milliseconds. Once it rejects, what the disk holds is not known, and it MUST NOT be called again.
  */
-export function committer(store: Store, keepPayloads: boolean): (batch: BatchMessage) => Promise<SignedCheckpoint> {
+export function committer(
+  store: Store,
+  keepPayloads: boolean,
+  patience: number,
+): (batch: BatchMessage) => Promise<SignedCheckpoint | undefined> {
   const { db, tree } = store;
   const origin = originOf(store.log);
   const begin = db.prepare("BEGIN IMMEDIATE");
@@ -37,15 +44,21 @@ export function committer(store: Store, keepPayloads: boolean): (batch: BatchMes
   const insertPayload = db.prepare("INSERT INTO payload (seq, name, data) VALUES (?, ?, ?)");
   const insertTile = db.prepare("INSERT INTO tile (level, idx, data) VALUES (?, ?, ?)");
   const insertCheckpoint = db.prepare("INSERT INTO checkpoint (size, note) VALUES (?, ?)");
-  const inode = statSync(db.name).ino;
+  const version = db.prepare<[], number>("PRAGMA schema_version").pluck();
+  const requirePlace = placeOf(db);
+  let made: number | undefined;
   let prev = store.head.hash;
 
   return async (batch) => {
     const { first, times, text } = batch;
-    // A file that was moved or deleted takes writes like any other: what is acknowledged would be gone.
-    if (statSync(db.name, { throwIfNoEntry: false })?.ino !== inode) throw new Error("its file was moved or deleted");
+    requirePlace();
     const needed = sessionsOf(batch);
-    if (needed !== undefined) await whileBusy(() => store.keys.provide(needed));
+    try {
+      if (needed !== undefined) await whileBusy(() => store.keys.provide(needed), patience);
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw error;
+    }
 
     const rows: Row[] = [];
     const tiles: Tile[] = [];
@@ -62,10 +75,16 @@ export function committer(store: Store, keepPayloads: boolean): (batch: BatchMes
     const size = first + times.length - 1;
     const note = store.key.sign(checkpointText(origin, size, tree.root()));
 
-    await whileBusy(() => begin.run());
+    await whileBusy(() => begin.run(), patience);
+    // Archiving changes the schema too, and puts it back.
+    if (version.get() !== made) {
+      const problem = schemaProblems(db)[0];
+      if (problem !== undefined) throw new Error(problem);
+      made = version.get();
+    }
     for (const [i, { hash, leaf, payloads }] of rows.entries()) {
       const at = i * TEXT_WIDTH + KIND;
-      insertRecord.run(
+      const inserted = insertRecord.run(
         first + i,
         text[at],
         times[i],
@@ -78,14 +97,21 @@ export function committer(store: Store, keepPayloads: boolean): (batch: BatchMes
         hash,
         leaf,
       );
+      requireOne(inserted);
       for (const [n, data] of payloads.entries())
-        if (data !== undefined) insertPayload.run(first + i, PAYLOAD_NAMES[n], data);
+        if (data !== undefined) requireOne(insertPayload.run(first + i, PAYLOAD_NAMES[n], data));
     }
-    for (const { level, index, data } of tiles) insertTile.run(level, index, data);
-    insertCheckpoint.run(size, note);
+    for (const { level, index, data } of tiles) requireOne(insertTile.run(level, index, data));
+    requireOne(insertCheckpoint.run(size, note));
     end.run();
+    requirePlace();
     return { size, note };
   };
+}
+
+/** A trigger may have an insert do nothing without a word. */
+function requireOne({ changes }: RunResult): void {
+  if (changes !== 1) throw new Error("the file did not take a row");
 }
 
 /** The sessions whose keys a batch needs; undefined if it needs none. */

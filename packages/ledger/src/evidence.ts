@@ -14,14 +14,10 @@ export interface Evidence {
   readonly vkey: string;
   /** The newest checkpoint. Everything is proved to be in its tree. */
   readonly checkpoint: { readonly size: number; readonly note: string };
-  /** A record with the hashes that prove its place, from the leaf up, and its payloads as they are stored; undefined beyond the checkpoint or where it was archived. */
-  record(seq: number):
-    | {
-        readonly leaf: string;
-        readonly proof: readonly Buffer[];
-        readonly sealed: readonly { readonly name: string; readonly data: Buffer }[];
-      }
-    | undefined;
+  /** A record with the hashes that prove its place, from the leaf up; undefined beyond the checkpoint or where it was archived. */
+  record(seq: number): { readonly leaf: string; readonly proof: readonly Buffer[] } | undefined;
+  /** The payloads of a record as they are stored; none where it was archived. */
+  sealed(seq: number): readonly { readonly name: string; readonly data: Buffer }[];
   /** The hashes that prove that the checkpoint's tree goes on from that of the first `size` records. */
   goesOnFrom(size: number): readonly Buffer[];
   /** The key of a session's payloads; undefined if it was shredded. Whoever has it can read all of them. */
@@ -63,8 +59,9 @@ export function openEvidence(folder: string): Evidence {
     record(seq) {
       const leaf = seq > size ? undefined : leafOf.get(seq);
       if (leaf === undefined) return undefined;
-      return { leaf, proof: inclusionProof(node, seq - 1, size), sealed: payloadsOf.all(seq) };
+      return { leaf, proof: inclusionProof(node, seq - 1, size) };
     },
+    sealed: (seq) => payloadsOf.all(seq),
     goesOnFrom: (older) => consistencyProof(node, older, size),
     payloadKey: (session) => keys.key(session ?? LOG_KEY)?.export(),
     signManifest(text) {

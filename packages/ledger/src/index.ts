@@ -34,7 +34,7 @@ export { formatQuery } from "./query/format.ts";
 export { type ParsedQuery, parseQuery, type Query } from "./query/parse.ts";
 export type { Term } from "./query/term.ts";
 export { parseTime } from "./query/time.ts";
-export { openReader } from "./reader.ts";
+export { openReader, type ReaderOptions } from "./reader.ts";
 export { type Filling, forgetSession, openFilling } from "./search/fill.ts";
 export { type Indexer, openIndexer } from "./search/indexer.ts";
 export { runSql, type SqlLimits, type SqlSink, type SqlValue } from "./sql/run.ts";

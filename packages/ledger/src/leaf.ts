@@ -1,7 +1,7 @@
 import { CallgateError, canonicalJson, type RecordDraft } from "@callgate/core";
 
-/** A leaf MUST NOT be longer than this, as UTF-8 bytes. */
-export const LEAF_LIMIT = 64 * 1024;
+/** A leaf MUST NOT be longer than this, as UTF-8 bytes: an entry of a C2SP tlog-tiles bundle has its length in 16 bits. */
+export const LEAF_LIMIT = 65_535;
 /** A leaf's `detail` MUST NOT be longer than this as canonical JSON, in UTF-8 bytes. */
 export const DETAIL_LIMIT = 4 * 1024;
 /** What `prev` of the first leaf says. */

@@ -27,7 +27,8 @@ async function withLedger<T>(options: OfflineOptions, action: (ledger: Sequencer
 /**
  * Takes away the key of a session's payloads, so that nobody can read them any more, records that, and takes their words out of the
  * index. Every proof holds as before. Resolves with the record's seq, and whether there was a key. Rejects with `LEDGER_NO_SESSION`
- * if the ledger has no record of the session, and with what `openLedger` rejects with.
+ * if the ledger has no record of the session, with `LEDGER_INDEX_BUSY` if all is done but that a reader of the index keeps words in its
+ * log, and with what `openLedger` rejects with.
  */
 export async function shredSession(
   options: OfflineOptions,

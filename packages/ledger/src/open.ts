@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { CallgateError, type LedgerRecord, newId, type RecordDraft } from "@callgate/core";
+import { PATIENCE } from "./patience.ts";
 import type { Ledger, LedgerOptions } from "./port.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { FromWriter, Opened, WriterData } from "./writer.ts";
@@ -7,7 +8,7 @@ import type { FromWriter, Opened, WriterData } from "./writer.ts";
 /**
  * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
  * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
- * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEY_INVALID`,
+ * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`,
  * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or
  * `LEDGER_FAILED`.
  */
@@ -24,6 +25,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     sync: options.sync ?? "full",
     payloads: options.payloads ?? true,
     anchors: options.anchors ?? [],
+    patience: { ...PATIENCE, ...options.patience },
   };
   const worker = new Worker(writer, {
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
@@ -78,6 +80,8 @@ function opened(worker: Worker): Promise<Opened> {
     worker.off("exit", onExit);
     if (typeof message === "object" && "opened" in message) resolve(message.opened);
     else if (typeof message === "object" && "failed" in message) {
+      // An anchor that does not answer may hold the thread.
+      void worker.terminate();
       const { code, message: text, help } = message.failed;
       reject(new CallgateError(code ?? "LEDGER_FAILED", text, help === undefined ? {} : { help }));
     }

@@ -1,6 +1,7 @@
 import { type KeyObject, randomBytes } from "node:crypto";
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { CallgateError } from "@callgate/core";
 import Database from "better-sqlite3";
 import { LOG_KEY, secretKey } from "./cipher.ts";
 import { makePrivate } from "./folder.ts";
@@ -10,6 +11,15 @@ const CACHED = 10_000;
 
 export function payloadKeysPath(folder: string): string {
   return join(resolve(folder), "payload-keys.db");
+}
+
+/** What the ledger knows of its keys. */
+export interface KeysOf {
+  readonly log: string;
+  /** Whether it has records: then its keys MUST be there. */
+  readonly begun: boolean;
+  /** Sessions that its records say were shredded. */
+  readonly shredded: readonly string[];
 }
 
 /**
@@ -26,17 +36,31 @@ export class PayloadKeys {
     this.#shredded = new Set(db.prepare<[], string>("SELECT session FROM shredded").pluck().all());
   }
 
-  static open(folder: string, sync: "full" | "off"): PayloadKeys {
+  /**
+   * Throws `LEDGER_KEYS_MISSING` where a ledger has records and its keys are not there, or another log's are. A session that was
+   * shredded stays so, also where an older copy of its key was put back.
+   */
+  static open(folder: string, sync: "full" | "off", of: KeysOf): PayloadKeys {
     const path = payloadKeysPath(folder);
+    if (of.begun && !existsSync(path)) throw missing(folder, "not there");
     makePrivate(path);
     const db = new Database(path, { timeout: 0 });
     try {
       scrub(db, path);
+      if (of.begun && db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'key'").get() === undefined)
+        throw missing(folder, "not in their file");
       db.pragma(`synchronous = ${sync === "full" ? "FULL" : "OFF"}`);
       db.pragma("secure_delete = ON");
       db.exec(`CREATE TABLE IF NOT EXISTS key (session TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS shredded (session TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID`);
-      return new PayloadKeys(db);
+        CREATE TABLE IF NOT EXISTS shredded (session TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS log (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`);
+      // A file that was made before it named its log has none.
+      const owner = db.prepare<[], string>("SELECT id FROM log").pluck().get();
+      if (owner === undefined) db.prepare("INSERT INTO log (id) VALUES (?)").run(of.log);
+      else if (owner !== of.log) throw missing(folder, `those of the log \`${owner}\``);
+      const keys = new PayloadKeys(db);
+      for (const session of of.shredded) if (!keys.isShredded(session)) keys.shred(session);
+      return keys;
     } catch (error) {
       db.close();
       throw error;
@@ -99,6 +123,12 @@ export class PayloadKeys {
   close(): void {
     this.#db.close();
   }
+}
+
+function missing(folder: string, where: string): CallgateError {
+  return new CallgateError("LEDGER_KEYS_MISSING", `the keys of the payloads in \`${folder}\` are ${where}`, {
+    help: "restore `payload-keys.db` from a backup, or use a new data folder: without it nothing that was recorded can be read",
+  });
 }
 
 /**

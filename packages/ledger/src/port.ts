@@ -1,6 +1,7 @@
 import type { LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
+import type { Patience } from "./patience.ts";
 import type { Term } from "./query/term.ts";
 
 /** How to open a ledger for writing. */
@@ -19,6 +20,8 @@ export interface LedgerOptions {
   readonly onAnchorError?: (anchor: AnchorState) => void;
   /** Seal the records as a segment whenever there are so many since the last seal. */
   readonly segment?: number;
+  /** Other waits than those that are usual; for tests. */
+  readonly patience?: Partial<Patience>;
   /** Called once if the writer fails; every later append is refused with `LEDGER_FAILED`. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -31,9 +34,15 @@ export interface Ledger {
   readonly boot: string;
   /** Intents of earlier runs that had no outcome; each has been given one with status `unknown`. */
   readonly recovered: number;
-  /** Appends and resolves with the record's seq once it is durable. MUST NOT resolve before. Rejects with `LEDGER_FAILED`. */
+  /**
+   * Appends and resolves with the record's seq once it is durable. MUST NOT resolve before. Rejects with `LEDGER_FAILED`,
+   * or with `LEDGER_BUSY` if another program holds the file of the payloads' keys: then nothing was written, and a later append may do.
+   */
   append(draft: RecordDraft): Promise<number>;
-  /** Appends with the next commit, which it does not hasten: at most a few milliseconds later. Returns the seq. */
+  /**
+   * Appends with the next commit, which it does not hasten: at most a few milliseconds later. Returns the seq, which is
+   * another one if records before it are refused with `LEDGER_BUSY`.
+   */
   appendLater(draft: RecordDraft): number;
   /** How each anchor stands. `lag` is how many durable records it has not seen. */
   anchors(): readonly (AnchorState & { readonly lag: number })[];
@@ -145,7 +154,10 @@ export interface SearchState {
   readonly missed: number;
 }
 
-/** The reading face; opens the file read-only and may run beside a broker. */
+/**
+ * The reading face; opens the file read-only and may run beside a broker. Records whose leaf cannot be read, because somebody edited it,
+ * are left out of every answer but `show`'s, and whoever opened the reader is told of them.
+ */
 export interface LedgerReader {
   readonly log: string;
   /** The records that match, up to the filter's limit, in the order of their seq. Throws as `records` does. */
@@ -164,7 +176,7 @@ export interface LedgerReader {
    */
   calls(filter: CallFilter, onProgress?: (done: number, total: number) => void): CallScan;
   searchState(): SearchState;
-  /** One record; undefined where there is none. */
+  /** One record; undefined where there is none. Throws `LEDGER_UNREADABLE` if its leaf cannot be read. */
   show(seq: number): ShownRecord | undefined;
   /** The newest signed checkpoint, or the first one over at least `size` records; undefined if there is none. */
   checkpoint(size?: number): { readonly size: number; readonly note: string } | undefined;

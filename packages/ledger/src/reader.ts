@@ -4,6 +4,7 @@ import Database from "better-sqlite3";
 import { scanCalls } from "./calls.ts";
 import { parseFilter } from "./filter.ts";
 import { ledgerPath } from "./folder.ts";
+import { parseLeaf } from "./parse-leaf.ts";
 import { openPayloads } from "./payloads.ts";
 import type { LedgerReader } from "./port.ts";
 import { consistencyProof, inclusionProof, rootAt } from "./proof.ts";
@@ -13,11 +14,17 @@ import { attachIndex, indexedUpTo } from "./search/attach.ts";
 import { treeReader } from "./tree-reader.ts";
 import { verifyLedger } from "./verify.ts";
 
+/** How a ledger is read. */
+export interface ReaderOptions {
+  /** Is told, once each, of records that are left out because their leaf cannot be read: no writer made it. */
+  readonly onUnreadable?: (seq: number) => void;
+}
+
 /**
  * Opens a data folder's ledger for reading, beside its writer if there is one. Throws `LEDGER_NOT_FOUND`,
  * `LEDGER_UNREADABLE` or `LEDGER_FORMAT`.
  */
-export function openReader(folder: string): LedgerReader {
+export function openReader(folder: string, options: ReaderOptions = {}): LedgerReader {
   const path = ledgerPath(folder);
   if (!existsSync(path)) {
     throw new CallgateError("LEDGER_NOT_FOUND", `there is no ledger in \`${folder}\``, {
@@ -29,7 +36,7 @@ export function openReader(folder: string): LedgerReader {
     db = new Database(path, { readonly: true, fileMustExist: true });
     const format = readMeta(db, "format");
     const log = readMeta(db, "log");
-    if (format === FORMAT && log !== undefined) return reader(db, log, folder);
+    if (format === FORMAT && log !== undefined) return reader(db, log, folder, options);
   } catch (cause) {
     db?.close();
     throw new CallgateError("LEDGER_UNREADABLE", `the ledger in \`${folder}\` cannot be read`, {
@@ -43,10 +50,23 @@ export function openReader(folder: string): LedgerReader {
   });
 }
 
-function reader(db: Database.Database, log: string, folder: string): LedgerReader {
+function reader(db: Database.Database, log: string, folder: string, { onUnreadable }: ReaderOptions): LedgerReader {
   const recordOf = db.prepare<[number], { leaf: string; hash: Buffer }>("SELECT leaf, hash FROM record WHERE seq = ?");
   const payloads = openPayloads(db, folder, log);
-  const source: Readable = { db, folder, payloadsOf: (seq) => payloads.read(seq).texts };
+  const unreadable = new Set<number>();
+  const source: Readable = {
+    db,
+    folder,
+    payloadsOf: (seq) => payloads.read(seq).texts,
+    recordOf({ seq, leaf }) {
+      const record = parseLeaf(seq, leaf);
+      if (record === undefined && !unreadable.has(seq)) {
+        unreadable.add(seq);
+        onUnreadable?.(seq);
+      }
+      return record;
+    },
+  };
   const node = treeReader(db);
   const head = (): number => db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
   const noteAt = db.prepare<[number], { size: number; note: string }>(
@@ -73,9 +93,14 @@ function reader(db: Database.Database, log: string, folder: string): LedgerReade
     show(seq) {
       const row = recordOf.get(seq);
       if (row === undefined) return undefined;
+      const record = parseLeaf(seq, row.leaf);
+      if (record === undefined)
+        throw new CallgateError("LEDGER_UNREADABLE", `record ${seq} cannot be read: no broker wrote it like that`, {
+          help: "run `callgate ledger verify`",
+        });
       const { texts, shredded } = payloads.read(seq);
       return {
-        record: JSON.parse(row.leaf) as LedgerRecord,
+        record,
         leaf: row.leaf,
         hash: `sha256:${row.hash.toString("hex")}`,
         payloads: texts,

@@ -13,6 +13,8 @@ export interface Readable {
   readonly folder: string;
   /** A record's payloads, as far as they can be read. */
   payloadsOf(seq: number): { readonly [name: string]: string };
+  /** A row's record; undefined, and told of, if its leaf cannot be read. */
+  recordOf(row: Row): LedgerRecord | undefined;
 }
 
 /** So many records are compared with a text themselves: no index is needed, and none can be behind. */
@@ -30,27 +32,36 @@ export function* scanRecords(
   selection: Selection,
   accepts: (record: LedgerRecord) => boolean = () => true,
 ): Generator<LedgerRecord, void> {
-  const rows = selection.text
-    ? checked(source, withWords(source, selection), selection.text, Math.min(selection.limit, CHECKED))
-    : selectRows(source.db, selection);
-  for (const { leaf } of rows) {
-    const record = JSON.parse(leaf) as LedgerRecord;
-    if (accepts(record)) yield record;
+  const records = selection.text
+    ? checked(source, read(source, withWords(source, selection)), selection.text, Math.min(selection.limit, CHECKED))
+    : read(source, selectRows(source.db, selection));
+  for (const record of records) if (accepts(record)) yield record;
+}
+
+function* read(source: Readable, rows: Iterable<Row>): Generator<LedgerRecord, void> {
+  for (const row of rows) {
+    const record = source.recordOf(row);
+    if (record !== undefined) yield record;
   }
 }
 
 /** Those of the records that have the words. So many are compared at a time. */
-function* checked(source: Readable, rows: Iterable<Row>, query: TextQuery, many: number): Generator<Row, void> {
+function* checked(
+  source: Readable,
+  records: Iterable<LedgerRecord>,
+  query: TextQuery,
+  many: number,
+): Generator<LedgerRecord, void> {
   const check = new WordCheck(query);
-  let batch: Row[] = [];
-  function* matching(): Generator<Row, void> {
-    const texts = batch.map(({ seq, leaf }) => textOf(JSON.parse(leaf) as LedgerRecord, source.payloadsOf(seq)));
+  let batch: LedgerRecord[] = [];
+  function* matching(): Generator<LedgerRecord, void> {
+    const texts = batch.map((record) => textOf(record, source.payloadsOf(record.seq)));
     const accepted = check.accepted(texts);
     yield* batch.filter((_, i) => accepted.has(i));
     batch = [];
   }
   try {
-    for (const row of rows) if (batch.push(row) === many) yield* matching();
+    for (const record of records) if (batch.push(record) === many) yield* matching();
     yield* matching();
   } finally {
     check.close();

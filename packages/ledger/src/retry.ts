@@ -1,13 +1,13 @@
-/** How long a file that somebody else has for themselves is waited for, in milliseconds. */
-const PATIENCE_MS = 10_000;
+import { PATIENCE } from "./patience.ts";
+
 const LONGEST_PAUSE_MS = 25;
 
 /**
- * Does what SQLite may refuse because the file is in use, again and again, for ten seconds at most and without holding the
- * event loop; then throws what SQLite threw.
+ * Does what SQLite may refuse because the file is in use, again and again, for so many milliseconds at most and without
+ * holding the event loop; then throws what SQLite threw.
  */
-export async function whileBusy<T>(action: () => T): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
+export async function whileBusy<T>(action: () => T, patience: number = PATIENCE.busy): Promise<T> {
+  const end = performance.now() + patience;
   for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
       return action();
@@ -18,6 +18,6 @@ export async function whileBusy<T>(action: () => T): Promise<T> {
   }
 }
 
-function isBusy(error: unknown): boolean {
+export function isBusy(error: unknown): boolean {
   return /^SQLITE_(?:BUSY|LOCKED)/.test((error as { code?: string }).code ?? "");
 }

@@ -103,11 +103,15 @@ export function createSchema(db: Database, { log, vkey }: Identity): void {
   insert.run("schema", digestOfJson(schemaOf(db)));
 }
 
-/** All tables, indexes and triggers. Sorted: archiving makes triggers anew, which gives them other places in the file. */
+/**
+ * All tables, indexes and triggers, whatever their name: SQLite runs a trigger called `sqlite_..` too. Left out are only the indexes
+ * that SQLite makes by itself, which have no text. Sorted: archiving makes triggers anew, which gives them other places in the file.
+ */
 function schemaOf(db: Database): [type: string, name: string, sql: string][] {
   return db
     .prepare(
-      "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name",
+      `SELECT type, name, sql FROM sqlite_schema
+       WHERE NOT (type = 'index' AND name LIKE 'sqlite\\_autoindex\\_%' ESCAPE '\\' AND sql IS NULL) ORDER BY type, name`,
     )
     .raw()
     .all() as [string, string, string][];

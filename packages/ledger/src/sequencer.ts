@@ -6,12 +6,12 @@ import { buildLeaf, type RunMembers, runMembers } from "./leaf.ts";
 import type { Ledger } from "./port.ts";
 import type { Head } from "./store.ts";
 import type { Task, TaskResults } from "./task.ts";
-import type { FromWriter, ToWriter } from "./writer.ts";
+import type { Failure, FromWriter, ToWriter } from "./writer.ts";
 
 /** How long `appendLater` may wait for a commit to ride with, in milliseconds. */
 const LATER_MS = 5;
 
-/** How long a writer that failed may take to end, in milliseconds. */
+/** How long a writer may take to end once it has failed or given the folder up, in milliseconds. */
 const STUCK_MS = 5000;
 
 /** What the sequencer needs to know of the log and of this run. */
@@ -45,6 +45,8 @@ export class Sequencer implements Ledger {
   readonly #run: Run;
   readonly #members: RunMembers;
   readonly #ended: Promise<void>;
+  /** Kept once the writer has given the folder up. */
+  readonly #released = Promise.withResolvers<void>();
   readonly #epoch = performance.now();
   readonly #waiting: Batch[] = [];
   readonly #asked = new Map<number, Asked>();
@@ -147,15 +149,23 @@ export class Sequencer implements Ledger {
     }
     this.#worker.ref();
     this.#worker.postMessage(undefined satisfies ToWriter);
-    await this.#ended;
+    await Promise.race([this.#ended, this.#released.promise]);
+    await this.#exit();
   }
 
-  /** A writer that failed ends by itself; one that is stuck is ended. */
+  /** A writer that failed ends by itself, and so does one that has nothing left to do; one that is stuck is ended. */
   async #exit(): Promise<void> {
     this.#worker.ref();
-    const stuck = setTimeout(() => void this.#worker.terminate(), STUCK_MS);
-    await this.#ended;
-    clearTimeout(stuck);
+    this.#worker.postMessage(undefined satisfies ToWriter);
+    let timer: NodeJS.Timeout | undefined;
+    const stuck = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STUCK_MS);
+    });
+    await Promise.race([this.#ended, stuck]);
+    clearTimeout(timer);
+    // What waits for the disk in there may not end even so: nobody is to wait for it.
+    void this.#worker.terminate();
+    this.#worker.unref();
   }
 
   /** Puts a record into the newest waiting batch. A draft that is refused takes no seq. */
@@ -210,9 +220,16 @@ export class Sequencer implements Ledger {
 
   #hear(message: FromWriter): void {
     if (typeof message === "object") {
-      if ("failed" in message) this.#fail(message.failed.message);
+      if ("failed" in message) {
+        this.#release();
+        this.#fail(message.failed.message);
+      } else if ("unwritten" in message) this.#takeBack(message.unwritten);
       else if ("anchors" in message) this.#hearAnchors(message.anchors);
       else if ("done" in message) this.#hearDone(message);
+      return;
+    }
+    if (message === "closed") {
+      this.#release();
       return;
     }
     const batch = this.#inFlight;
@@ -226,6 +243,44 @@ export class Sequencer implements Ledger {
     }
     batch?.settle();
     if (this.#run.segment !== undefined && this.#durable - this.#sealed >= this.#run.segment) this.#sealNow();
+  }
+
+  /**
+   * Nothing of the batch that was under way is written, and its appends are refused. Whatever nobody waits for, and what came
+   * after, is placed anew: seqs have no gaps.
+   */
+  #takeBack({ code, message, help }: Failure): void {
+    const refused = this.#inFlight;
+    if (refused === undefined) return;
+    if (this.#refusal !== undefined) {
+      this.#fail(message);
+      return;
+    }
+    this.#inFlight = undefined;
+    const later = this.#waiting.splice(0);
+    this.#nextSeq = refused.message.first;
+    this.#lastTime = refused.message.times[0] as number;
+    this.#lastIso = "";
+    try {
+      for (const batch of [refused, ...later])
+        for (const [at, draft] of batch.drafts.entries())
+          if (batch !== refused || !batch.isAwaited(at))
+            this.#place(draft, batch.message.times[at] as number).takeOver(batch, at);
+    } catch (error) {
+      // Only a leaf that was at its limit, and has more digits now.
+      for (const batch of [refused, ...later]) batch.fail(error as Error);
+      this.#fail(messageOf(error));
+      return;
+    }
+    refused.fail(new CallgateError(code ?? "LEDGER_BUSY", message, help === undefined ? {} : { help }));
+    if (this.#waiting.length > 0) this.#flush();
+    else if (this.#asked.size === 0) this.#worker.unref();
+  }
+
+  /** The writer has given the folder up. What an anchor still does holds its thread, and nobody wants that any more. */
+  #release(): void {
+    void this.#worker.terminate();
+    this.#released.resolve();
   }
 
   /** A seal that fails does so with the whole ledger, which says so itself. */

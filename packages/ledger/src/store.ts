@@ -47,7 +47,7 @@ export interface Store {
 /**
  * Takes the lease, opens or makes the files, and checks them. Throws `LEDGER_LOCKED` if another writer holds the lease,
  * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_MISSING` if there is the key of a ledger that is not there,
- * `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
+ * `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
  */
 export function openStore(folder: string, sync: "full" | "off"): Store {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -68,7 +68,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     const head = readHead(db);
     const tree = treeOf(db, head.seq);
     checkNewest(db, key, head, tree);
-    const keys = PayloadKeys.open(folder, sync);
+    const keys = PayloadKeys.open(folder, sync, { log: key.log, begun: head.seq > 0, shredded: shreddedIn(db) });
     open.push(keys);
     const orphans = findOrphans(db);
     db.pragma("busy_timeout = 0");
@@ -231,6 +231,18 @@ function findOrphans(db: Database.Database): string[] {
          AND kind = 'intent' AND call IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM record AS o WHERE o.call = i.call AND o.kind = 'outcome')
        ORDER BY seq`,
+    )
+    .pluck()
+    .all();
+}
+
+/** Sessions whose keys were taken away, as the log's own records have it. */
+function shreddedIn(db: Database.Database): string[] {
+  return db
+    .prepare<[], string>(
+      `SELECT DISTINCT json_extract(leaf, '$.detail.shredded') FROM record
+       WHERE nullif(nullif(kind, 'intent'), 'outcome') = 'config' AND json_valid(leaf)
+         AND json_type(leaf, '$.detail.shredded') = 'text'`,
     )
     .pluck()
     .all();

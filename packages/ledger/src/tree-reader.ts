@@ -64,15 +64,22 @@ export function tileReader(db: Database) {
   const hashes = db
     .prepare<[number, number], Buffer>("SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq")
     .pluck();
+  // A proof asks for one tile's leaves once a height. Those of a full tile never change.
+  let last: { readonly index: number; readonly data: Buffer } | undefined;
   return {
     full: (level: number, index: number): Buffer | undefined => tile.get(level, index),
     /** The hashes of leaves `256 * index` and on; fewer than 256 at the log's end. */
     leaves(index: number): Buffer {
+      if (last?.index === index) return last.data;
       // Of records that were archived the hashes are kept, the last of them in a tile that is not full.
       const kept = tile.get(0, index) ?? Buffer.alloc(0);
       const from = index * TILE_WIDTH;
-      if (kept.length === TILE_WIDTH * HASH_BYTES) return kept;
-      return Buffer.concat([kept, ...hashes.all(from + kept.length / HASH_BYTES, from + TILE_WIDTH)]);
+      const data =
+        kept.length === TILE_WIDTH * HASH_BYTES
+          ? kept
+          : Buffer.concat([kept, ...hashes.all(from + kept.length / HASH_BYTES, from + TILE_WIDTH)]);
+      if (data.length === TILE_WIDTH * HASH_BYTES) last = { index, data };
+      return data;
     },
   };
 }

@@ -2,11 +2,13 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CallgateError, messageOf } from "@callgate/core";
 import type { LogView, SignedCheckpoint } from "./anchor/anchor.ts";
 import { Anchoring, type AnchorState, compareAll } from "./anchor/anchoring.ts";
+import { boundedAnchor } from "./anchor/bounded.ts";
 import { type AnchorTarget, openAnchor } from "./anchor/open.ts";
 import type { BatchMessage } from "./batch.ts";
 import { originOf } from "./checkpoint.ts";
 import { committer } from "./commit.ts";
 import { parseVerifierKey, type VerifierKey } from "./note.ts";
+import type { Patience } from "./patience.ts";
 import { consistencyProof, rootAt } from "./proof.ts";
 import { type Head, openStore, type Store } from "./store.ts";
 import { perform, type Task } from "./task.ts";
@@ -18,6 +20,7 @@ export interface WriterData {
   readonly sync: "full" | "off";
   readonly payloads: boolean;
   readonly anchors: readonly AnchorTarget[];
+  readonly patience: Patience;
 }
 
 /** What the sequencer sends: a commit, something to do between commits, or undefined to end. */
@@ -41,8 +44,8 @@ export interface Opened {
 }
 
 /**
- * What the writer says: that it is open, that all up to a seq is durable (a number), how its anchors stand, how a task ended, or
- * that it failed and ends.
+ * What the writer says: that it is open, that all up to a seq is durable (a number), that nothing of a batch was written, how its
+ * anchors stand, how a task ended, that it failed and ends, or that it has given the folder up.
  */
 export type FromWriter =
   | number
@@ -50,7 +53,9 @@ export type FromWriter =
   | { readonly anchors: readonly AnchorState[] }
   | { readonly done: number; readonly value: unknown }
   | { readonly done: number; readonly refused: Failure }
-  | { readonly failed: Failure };
+  | { readonly unwritten: Failure }
+  | { readonly failed: Failure }
+  | "closed";
 
 /** A data folder that is open for writing. */
 interface Writer {
@@ -67,24 +72,30 @@ async function openWriter(
   data: WriterData,
   hear: { changed(states: readonly AnchorState[]): void; conflict(error: CallgateError): void },
 ): Promise<Writer> {
-  const anchors = data.anchors.map((target) => ({ anchor: openAnchor(target), required: target.required === true }));
+  const { patience } = data;
+  const anchors = data.anchors.map((target) => ({
+    anchor: boundedAnchor(openAnchor(target), patience.anchor),
+    required: target.required === true,
+  }));
   const store = openStore(data.folder, data.sync);
   try {
     const { log, head, sealed, orphans, db } = store;
     let newest = db.prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").get();
     const view = viewOf(store, () => newest);
     const states = await compareAll(anchors, view);
-    const anchoring: Anchoring = new Anchoring(anchors, states, view, {
+    const anchoring: Anchoring = new Anchoring(anchors, states, view, patience, {
       changed: () => hear.changed(anchoring.states),
       conflict: (error) => hear.conflict(error),
     });
     if (newest !== undefined) anchoring.take(newest);
-    const commit = committer(store, data.payloads);
+    const commit = committer(store, data.payloads, patience.busy);
     return {
       opened: { log, head, sealed, orphans, anchors: states },
       async take(message) {
         if ("task" in message) return await doTask(store, message);
-        newest = await commit(message);
+        const committed = await commit(message);
+        if (committed === undefined) return { unwritten: KEYS_BUSY };
+        newest = committed;
         anchoring.take(newest);
         return newest.size;
       },
@@ -102,6 +113,12 @@ async function openWriter(
     throw error;
   }
 }
+
+const KEYS_BUSY: Failure = {
+  code: "LEDGER_BUSY",
+  message: "another program holds `payload-keys.db`, so that no key can be made for a new session",
+  help: "end it; a copy of the file is made with the broker stopped",
+};
 
 /** What anchors see of the log. */
 function viewOf({ db, log, key, tree }: Store, newest: () => SignedCheckpoint | undefined): LogView {
@@ -155,6 +172,7 @@ function serve(port: MessagePort, data: WriterData): void {
     }
     await writer.close();
     ended = true;
+    say("closed");
     port.close();
   };
   // One after another: the next message may come while a commit waits.

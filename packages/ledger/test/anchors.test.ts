@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -68,11 +69,14 @@ async function witnessPlace(folder: string): Promise<Place> {
   };
 }
 
+/** Nobody who changes an anchor here wants to wait for it. */
+const patience = { late: 50 };
+
 const sizes = (ledger: Ledger) =>
   ledger.anchors().map(({ size, lag, error }) => ({ size, lag, failed: error !== undefined }));
 
 async function run(folder: string, anchors: readonly AnchorTarget[], calls: number): Promise<void> {
-  const ledger = await openLedger({ folder, anchors });
+  const ledger = await openLedger({ folder, patience, anchors });
   for (let i = 0; i < calls; i++) await ledger.append({ kind: "denial", call: `c${i}` });
   await ledger.close();
 }
@@ -87,7 +91,7 @@ describe.each([
     const { target } = await open(folder);
     await run(folder, [target], 5);
     await run(folder, [target], 5);
-    const ledger = await openLedger({ folder, anchors: [target] });
+    const ledger = await openLedger({ folder, patience, anchors: [target] });
     const { size } = ledger.anchors()[0] as { size: number };
     expect(size).toBeGreaterThanOrEqual(12);
     await ledger.append({ kind: "denial" });
@@ -95,14 +99,16 @@ describe.each([
     expect(sizes(ledger)).toEqual([{ size: size + 2, lag: 0, failed: false }]);
   });
 
-  it("gets a checkpoint within a second or so, and at once after 256 records", async () => {
+  it("gets a checkpoint a moment after a commit, and at once after 256 records", async () => {
     const folder = dataFolder();
     const { target } = await open(folder);
-    const ledger = await openLedger({ folder, anchors: [target] });
+    const ledger = await openLedger({ folder, patience, anchors: [target] });
     await vi.waitFor(() => expect(ledger.anchors()[0]?.lag).toBe(0), 5000);
-    await Promise.all(Array.from({ length: 600 }, () => ledger.append({ kind: "denial" })));
-    await vi.waitFor(() => expect(ledger.anchors()[0]?.lag).toBeLessThan(256), 5000);
     await ledger.close();
+    const slow = await openLedger({ folder, patience: { late: 60_000 }, anchors: [target] });
+    await Promise.all(Array.from({ length: 600 }, () => slow.append({ kind: "denial" })));
+    await vi.waitFor(() => expect(slow.anchors()[0]?.lag).toBeLessThan(256), 5000);
+    await slow.close();
   });
 
   it("stops an older copy of the folder, an end that was cut off, and a branch", async () => {
@@ -143,7 +149,7 @@ describe.each([
       code: "LEDGER_ANCHOR_UNREACHABLE",
     });
     const onAnchorError = vi.fn<(anchor: { name: string }) => void>();
-    const ledger = await openLedger({ folder, anchors: [target], onAnchorError });
+    const ledger = await openLedger({ folder, patience, anchors: [target], onAnchorError });
     expect(await ledger.append({ kind: "denial" })).toBeGreaterThan(3);
     expect(ledger.anchors()).toMatchObject([{ name: target.to, size: 0, error: expect.any(String) }]);
     expect(onAnchorError).toHaveBeenCalledOnce();
@@ -160,7 +166,7 @@ describe.each([
     await run(folder, [target], 5);
     await lose();
     const onFailure = vi.fn<(error: Error) => void>();
-    const ledger = await openLedger({ folder: `${folder}.older`, anchors: [target], onFailure });
+    const ledger = await openLedger({ folder: `${folder}.older`, patience, anchors: [target], onFailure });
     await ledger.append({ kind: "denial" });
     await bring();
     await vi.waitFor(() => expect(onFailure).toHaveBeenCalledOnce(), 10_000);
@@ -208,9 +214,54 @@ describe("a command that is an anchor", () => {
     const script = join(dirname(folder), "full.sh");
     writeFileSync(script, '#!/bin/sh\n[ "$1" = last ] && exit 1\necho the tape is full; exit 3\n');
     chmodSync(script, 0o755);
-    const ledger = await openLedger({ folder, anchors: [{ to: `command:${script}` }] });
+    const ledger = await openLedger({ folder, patience, anchors: [{ to: `command:${script}` }] });
     await vi.waitFor(() => expect(ledger.anchors()[0]?.error).toBe("the command ended with 3: the tape is full"), 5000);
     await ledger.close();
+  });
+});
+
+describe("an anchor that does not answer", () => {
+  const short = { late: 50, anchor: 300, lastCall: 300 };
+
+  it("is passed over at the start where it is a pipe, and while the ledger runs", async () => {
+    const folder = dataFolder();
+    mkdirSync(folder, { recursive: true });
+    const pipe = join(folder, "pipe");
+    execFileSync("sh", ["-c", 'mkfifo "$0"', pipe]);
+    const ledger = await openLedger({ folder, patience: short, anchors: [{ to: `file:${pipe}` }] });
+    expect(ledger.anchors()[0]?.error).toMatch(/not a regular file/);
+    await ledger.append({ kind: "denial" });
+    await ledger.close();
+    const file = join(folder, "file");
+    const again = await openLedger({ folder, patience: short, anchors: [{ to: `file:${file}` }] });
+    await vi.waitFor(() => expect(again.anchors()[0]?.lag).toBe(0), 5000);
+    rmSync(file);
+    execFileSync("sh", ["-c", 'mkfifo "$0"', file]);
+    await again.append({ kind: "denial" });
+    await vi.waitFor(() => expect(again.anchors()[0]?.error).toBeDefined(), 5000);
+    await again.close();
+  });
+
+  it("holds neither the start nor the end, and is refused where it is required", async () => {
+    const folder = dataFolder();
+    mkdirSync(folder, { recursive: true });
+    const script = join(folder, "keep.sh");
+    // Ends at once, and leaves somebody behind who holds its output.
+    writeFileSync(script, "#!/bin/sh\nsleep 30 &\necho $! >> $(dirname $0)/pids\n");
+    chmodSync(script, 0o755);
+    onTestFinished(() => {
+      for (const pid of readFileSync(join(folder, "pids"), "utf8").trim().split("\n")) process.kill(Number(pid));
+    });
+    const target = { to: `command:${script}` };
+    await expect(
+      openLedger({ folder, patience: short, anchors: [{ ...target, required: true }] }),
+    ).rejects.toMatchObject({ code: "LEDGER_ANCHOR_UNREACHABLE", message: expect.stringContaining("within 300 ms") });
+    const ledger = await openLedger({ folder, patience: short, anchors: [target] });
+    expect(ledger.anchors()[0]?.error).toBe("it has not answered within 300 ms");
+    await ledger.append({ kind: "denial" });
+    await vi.waitFor(() => expect(ledger.anchors()[0]?.error).toBe("it still has not answered"), 5000);
+    await ledger.close();
+    await (await openLedger({ folder })).close();
   });
 });
 

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Ledger, openLedger, openReader } from "../src/index.ts";
 import { dataFolder } from "./folder.ts";
 
@@ -81,5 +81,51 @@ describe("others beside the writer", () => {
     await append;
     keys.close();
     await ledger.close();
+  });
+
+  it("a program that does not stop reading the keys: new sessions are refused, nothing else is lost, and it goes on", async () => {
+    const folder = dataFolder();
+    const onFailure = vi.fn<(error: Error) => void>();
+    const ledger = await openLedger({ folder, onFailure, patience: { busy: 200 } });
+    const called = (session: string, call: string) =>
+      ({ kind: "denial", session, call, payloads: { args: "{}" } }) as const;
+    await ledger.append(called("a", "1"));
+    const keys = new Database(join(folder, "payload-keys.db"), { readonly: true });
+    keys.exec("BEGIN");
+    keys.prepare("SELECT count(*) FROM key").get();
+    const refused = ledger.append(called("b", "2"));
+    // With the same commit, and behind it.
+    ledger.appendLater(called("a", "3"));
+    await new Promise(setImmediate);
+    const after = ["4", "5"].map((call) => ledger.append(called("a", call)));
+    ledger.appendLater(called("a", "6"));
+    await expect(refused).rejects.toMatchObject({ code: "LEDGER_BUSY" });
+    expect(await Promise.all(after)).toEqual([4, 5]);
+    await expect(ledger.append(called("b", "7"))).rejects.toMatchObject({ code: "LEDGER_BUSY" });
+    keys.exec("COMMIT");
+    keys.close();
+    expect(await ledger.append(called("b", "8"))).toBe(7);
+    await ledger.close();
+    expect(onFailure).not.toHaveBeenCalled();
+    const reader = openReader(folder);
+    expect(reader.verify().findings).toEqual([]);
+    const calls = reader.query({ kind: ["denial"], order: "asc" }).map((r) => r.call);
+    expect(calls).toEqual(["1", "3", "4", "5", "6", "8"]);
+    expect(reader.show(7)?.payloads).toEqual({ args: "{}" });
+    reader.close();
+  });
+
+  it("closes beside a program that does not stop reading the keys", async () => {
+    const folder = dataFolder();
+    const ledger = await openLedger({ folder, patience: { busy: 200 } });
+    const keys = new Database(join(folder, "payload-keys.db"), { readonly: true });
+    keys.exec("BEGIN");
+    keys.prepare("SELECT count(*) FROM key").get();
+    const append = ledger.append({ kind: "denial", session: "b", payloads: { args: "{}" } });
+    const closed = ledger.close();
+    await expect(append).rejects.toMatchObject({ code: "LEDGER_FAILED" });
+    await closed;
+    keys.close();
+    await (await openLedger({ folder })).close();
   });
 });

@@ -117,11 +117,11 @@ describe("leaf", () => {
     expect(leafOf({ kind: "outcome", error: { code: "E", message: "a\ud83d" } })).toContain('"message":"a\ufffd"');
   });
 
-  it("takes 64 KiB and not a byte more, counted as UTF-8", () => {
+  it("takes 65,535 bytes and not one more, counted as UTF-8", () => {
     const size = (message: string) => Buffer.byteLength(leafOf({ kind: "outcome", error: { code: "E", message } }));
-    const room = 65_536 - size("");
-    expect(size("x".repeat(room))).toBe(65_536);
-    expect(size("€".repeat(Math.floor(room / 3)))).toBeGreaterThan(65_533);
+    const room = 65_535 - size("");
+    expect(size("x".repeat(room))).toBe(65_535);
+    expect(size("€".repeat(Math.floor(room / 3)))).toBeGreaterThan(65_532);
     for (const message of ["x".repeat(room + 1), "€".repeat(Math.floor(room / 3) + 1)]) {
       expect(() => size(message)).toThrow(expect.objectContaining({ code: "LEDGER_LEAF_TOO_LARGE" }));
     }

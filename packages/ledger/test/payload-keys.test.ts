@@ -6,7 +6,7 @@ import { dataFolder } from "./folder.ts";
 test("the sessions of one commit all have their keys, however many others came before", () => {
   const folder = dataFolder();
   mkdirSync(folder);
-  const keys = PayloadKeys.open(folder, "off");
+  const keys = PayloadKeys.open(folder, "off", { log: "log_1", begun: false, shredded: [] });
   const before = Array.from({ length: 9_999 }, (_, i) => `ses_${i}`);
   keys.provide(before);
   const first = keys.key("ses_9998");

@@ -225,6 +225,25 @@ describe("words", () => {
     forgetSession(join(root, "terms"), "s1");
   });
 
+  it("of a forgotten session are gone beside a reader too, or it is said that they are not", async () => {
+    const shared = join(root, "shared");
+    await append(shared, [intent("s-read", { word: "lingeringword" })]);
+    fill(shared);
+    const held = () =>
+      ["search.db", "search.db-wal"].some((name) =>
+        readFileSync(join(shared, name), { flag: "a+" }).includes("lingeringword"),
+      );
+    const other = new Database(join(shared, "search.db"), { readonly: true });
+    other.exec("BEGIN");
+    other.prepare("SELECT count(*) FROM entry").get();
+    expect(() => forgetSession(shared, "s-read")).toThrow(expect.objectContaining({ code: "LEDGER_INDEX_BUSY" }));
+    other.exec("COMMIT");
+    // It is open still, but reads no more.
+    forgetSession(shared, "s-read");
+    expect(held()).toBe(false);
+    other.close();
+  });
+
   it("are indexed by a thread behind the ledger", async () => {
     const live = join(root, "live");
     await append(

@@ -20,6 +20,8 @@ export interface Anchor {
   readonly others: number;
   /** Lines that are no checkpoints: a crash can leave a part of one. */
   readonly skipped: number;
+  /** Nothing shows that it was the witness who answered: there was no key to check its signature with. */
+  readonly unproven?: true;
   /** Why it cannot be read. */
   readonly problem?: string;
 }

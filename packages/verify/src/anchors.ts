@@ -2,12 +2,14 @@ import type { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { type Anchor, readAnchorFile, readCheckpointFile } from "./anchor.ts";
 import { prepareRows } from "./database.ts";
-import type { NoteKey } from "./note.ts";
+import { textOf } from "./key.ts";
+import { COSIGNATURE, type NoteKey, parseNoteKey } from "./note.ts";
+import type { VerifyOptions } from "./options.ts";
 import { askWitness } from "./witness.ts";
 
 /** Reads the anchors that were named, each with all that it holds of this log. */
 export async function readAnchors(
-  named: { readonly anchors?: readonly string[]; readonly checkpoints?: readonly string[] },
+  named: Pick<VerifyOptions, "anchors" | "checkpoints" | "witnessKeys">,
   origin: string,
   key: NoteKey | undefined,
   db: DatabaseSync,
@@ -19,8 +21,20 @@ export async function readAnchors(
     newest: size === undefined || note === undefined ? undefined : { size, note },
     at: (wanted: number) => (at.get(wanted) as unknown as [string] | undefined)?.[0],
   };
+  const given = named.witnessKeys ?? [];
+  const keys = given.map((text) => parseNoteKey(textOf(text) ?? text, COSIGNATURE));
+  const wrong = given[keys.indexOf(undefined)];
   const asked = (named.anchors ?? []).map(async (name): Promise<Anchor> => {
-    if (/^https?:\/\//.test(name)) return await askWitness(name, origin, own);
+    const isWitness = /^https?:\/\//.test(name);
+    if (isWitness && wrong !== undefined)
+      return { name, entries: [], others: 0, skipped: 0, problem: `\`${wrong}\` is not a witness's key` };
+    if (isWitness)
+      return await askWitness(
+        name,
+        origin,
+        own,
+        keys.filter((witness) => witness !== undefined),
+      );
     return readAnchorFile(name, pathOf(name), origin, key);
   });
   const single = (named.checkpoints ?? []).map((path) => readCheckpointFile(path, origin, key));

@@ -3,7 +3,7 @@ import { type Leaf, member, NO_LEAF, payloadDigest, type RecordRow, readLeaf } f
 import { HASH, hexOf, leafHash, sha256, TILE } from "./merkle.ts";
 import { keyOf, opens } from "./payload.ts";
 import type { RangeContext } from "./range.ts";
-import type { PayloadRow, Source } from "./source.ts";
+import type { Differs, PayloadRow, Source } from "./source.ts";
 
 type Report = (code: string, problem: string) => void;
 
@@ -41,18 +41,23 @@ export class Chain {
   shredded = 0;
   /** Sessions with payloads and without a key. */
   readonly keyless = new Set<string>();
+  /** Leaves of seals and of changes, as far as their hash is that of the row and not another than the one that was kept. */
+  readonly seals: string[] = [];
+  readonly configs: string[] = [];
   clocks = 0;
   readonly intents = new Set<string>();
   readonly outcomes = new Set<string>();
   readonly #findings: Findings;
   readonly #context: RangeContext;
+  readonly #differs: Differs;
   readonly #tried = new Set<unknown>();
   #prev: string | undefined;
   #last: Leaf | undefined;
 
-  constructor(findings: Findings, context: RangeContext, before: Before) {
+  constructor(findings: Findings, context: RangeContext, before: Before, differs: Differs) {
     this.#findings = findings;
     this.#context = context;
+    this.#differs = differs;
     this.#prev = before.hash;
     this.#last = before.leaf;
   }
@@ -69,7 +74,7 @@ export class Chain {
     kept: Buffer,
   ): { hashes: Buffer; leaves: number; archived: number } {
     const hashes = Buffer.allocUnsafe(TILE * HASH);
-    const payloads = source.payloads(from, to)[Symbol.iterator]();
+    const payloads = source.payloads(from, to, this.#differs)[Symbol.iterator]();
     let payload = payloads.next();
     let leaves = 0;
     let archived = 0;
@@ -91,6 +96,7 @@ export class Chain {
         hex = this.#record(row, own, source);
         if (keptHash !== undefined && hex !== undefined && keptHash.toString("hex") !== hex)
           this.#findings.add("integrity", "tile", "the hash that was kept of the record is not its hash", seq);
+        else this.#state(row);
       } else if (keptHash !== undefined && seq < this.#context.least) {
         hex = keptHash.toString("hex");
         archived++;
@@ -108,6 +114,14 @@ export class Chain {
     if (gap !== undefined) this.#findings.missing(gap, to);
     for (; !payload.done; payload = payloads.next()) this.#stray(payload.value[0]);
     return { hashes, leaves, archived };
+  }
+
+  /** Keeps what a record states of the ledger itself. */
+  #state([, , , , , , , , , , leaf]: RecordRow): void {
+    const kind = this.#last?.["kind"];
+    if (typeof leaf !== "string") return;
+    if (kind === "seal") this.seals.push(leaf);
+    else if (kind === "config") this.configs.push(leaf);
   }
 
   #stray(seq: number): void {

@@ -10,6 +10,8 @@ export interface AnchorReport {
   readonly newest: number;
   /** Records up to which it and the ledger agree; 0 for none. */
   readonly covers: number;
+  /** A witness whose signature could not be checked; it covers nothing. */
+  readonly unproven?: true;
 }
 
 /** The log as it was found. */
@@ -66,5 +68,10 @@ export function judgeAnchor(
     const problem = `the anchor \`${name}\` has seen ${seen} records and the ledger has ${log.records}: ${last} gone`;
     findings.add("completeness", "anchor-short", problem, log.records + 1, seen);
   }
-  return { name, checkpoints: entries.length, newest: seen, covers };
+  const known = { name, checkpoints: entries.length, newest: seen };
+  if (anchor.unproven === undefined) return { ...known, covers };
+  unchecked.push(
+    `whether \`${name}\` is the witness: give its key with --witness-vkey; without it any web server could say the same`,
+  );
+  return { ...known, covers: 0, unproven: true };
 }

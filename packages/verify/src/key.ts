@@ -45,7 +45,8 @@ export function findKey(
   return found && { key: found, from: "folder" };
 }
 
-function textOf(path: string): string | undefined {
+/** What a file holds; undefined if it cannot be read. */
+export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
   } catch {

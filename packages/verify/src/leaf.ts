@@ -1,7 +1,8 @@
 import { isCanonical } from "./canonical.ts";
 
 /** A leaf MUST NOT be longer than this, in UTF-8 bytes. */
-const LIMIT = 64 * 1024;
+// What C2SP tlog-tiles can say of an entry's length.
+const LIMIT = 65_535;
 /** What `prev` of the first leaf says. */
 export const NO_LEAF = `sha256:${"0".repeat(64)}`;
 /** The version of the leaves that this verifier knows. */

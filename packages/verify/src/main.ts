@@ -13,6 +13,8 @@ Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, 
 
   --anchor WHERE      hold it against an anchor: file:PATH, or the https address of a witness; may be repeated
   --checkpoint FILE   hold it against a signed checkpoint that was kept elsewhere; may be repeated
+  --witness-vkey KEY  a witness's verifier key, or a file that holds it; without it a witness vouches for nothing;
+                      may be repeated
   --vkey KEY          the log's verifier key, or a file that holds it (default: the folder's own)
   --segments FOLDER   check archived segments too
   --open-all          decrypt every payload, where the keys are there (default: the first of each session)
@@ -64,6 +66,7 @@ async function main(): Promise<number> {
     ledger,
     anchors: values.anchor ?? [],
     checkpoints: values.checkpoint ?? [],
+    witnessKeys: values["witness-vkey"] ?? [],
     ...(values.vkey !== undefined && { vkey: values.vkey }),
     ...(values.segments !== undefined && { segments: values.segments }),
     ...(threads !== undefined && { threads }),
@@ -81,6 +84,7 @@ function parse() {
     options: {
       anchor: { type: "string", multiple: true },
       checkpoint: { type: "string", multiple: true },
+      "witness-vkey": { type: "string", multiple: true },
       bundle: { type: "string" },
       proof: { type: "string" },
       vkey: { type: "string" },

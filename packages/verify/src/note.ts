@@ -24,15 +24,17 @@ export type OpenedNote =
   | { readonly problem: string };
 
 const ED25519 = 1;
+/** The algorithm of a witness's key. */
+export const COSIGNATURE = 4;
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
-/** Reads `name+hash+base64(alg || key)`; undefined if it is no Ed25519 key, or its hash is not that of its name and key. */
-export function parseNoteKey(text: string): NoteKey | undefined {
+/** Reads `name+hash+base64(alg || key)`; undefined if it is no Ed25519 key of the algorithm, or its hash is not that of its name and key. */
+export function parseNoteKey(text: string, algorithm: number = ED25519): NoteKey | undefined {
   const match = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text.trim());
   if (match === null) return undefined;
   const [, name, id, base64] = match as unknown as [string, string, string, string];
   const bytes = decode(base64);
-  if (bytes?.length !== 33 || bytes[0] !== ED25519) return undefined;
+  if (bytes?.length !== 33 || bytes[0] !== algorithm) return undefined;
   if (hash("sha256", Buffer.concat([Buffer.from(`${name}\n`), bytes]), "hex").slice(0, 8) !== id) return undefined;
   const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, bytes.subarray(1)]), format: "der", type: "spki" });
   return { name, id, key, text: text.trim() };
@@ -59,6 +61,24 @@ export function openNote(note: string, key: NoteKey | undefined): OpenedNote {
     else if (signed === "no") signed = "yes";
   }
   return { checkpoint, signed };
+}
+
+/** Whether a witness's key, one of `COSIGNATURE`, signed a note at some time: `lines` is what the witness answered (C2SP tlog-cosignature). */
+export function isCosigned(note: string, lines: string, key: NoteKey): boolean {
+  const body = note.slice(0, note.indexOf("\n\n") + 1);
+  const own = lines.split("\n").flatMap((line) => {
+    const match = /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line);
+    const bytes = match?.[1] === key.name ? decode(match[2] as string) : undefined;
+    return bytes?.toString("hex", 0, 4) === key.id ? [bytes.subarray(4)] : [];
+  });
+  return (
+    own.length > 0 &&
+    own.every((bytes) => {
+      if (bytes.length !== 72) return false;
+      const signed = `cosignature/v1\ntime ${bytes.readBigUInt64BE()}\n${body}`;
+      return verify(null, Buffer.from(signed), key.key, bytes.subarray(8));
+    })
+  );
 }
 
 function parseCheckpoint(body: string): Checkpoint | undefined {

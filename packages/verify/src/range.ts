@@ -3,7 +3,7 @@ import { type Finding, Findings } from "./finding.ts";
 import { HASH, Subtrees, TILE } from "./merkle.ts";
 import { type NoteKey, openNote, parseNoteKey } from "./note.ts";
 import type { PayloadKeys } from "./payload.ts";
-import { type CheckpointRow, Source } from "./source.ts";
+import { type CheckpointRow, type Differs, Source } from "./source.ts";
 
 /** Records of one range: a power of two, and whole tiles. */
 export const RANGE_HEIGHT = 12;
@@ -43,6 +43,9 @@ export interface RangeResult extends RangeTask {
   readonly opened: number;
   readonly shredded: number;
   readonly keyless: readonly string[];
+  /** Leaves of seals and of changes, of records whose hash is in the tree. */
+  readonly seals: readonly string[];
+  readonly configs: readonly string[];
   readonly checkpoints: number;
   readonly clocks: number;
   /** Leaves from the first on that have a hash: all of them, unless one is missing. */
@@ -62,19 +65,26 @@ export interface RangeResult extends RangeTask {
 
 /** A function that checks ranges of one ledger, one after another. It throws only what SQLite throws. */
 export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeResult {
-  const source = new Source(context.path, context.segments);
+  const source = new Source(context.path, context.segments, context.least);
   const noteKey = context.key === undefined ? undefined : parseNoteKey(context.key);
   const origin = `callgate/${context.log}`;
 
   return ({ first, last }) => {
     const findings = new Findings();
-    const chain = new Chain(findings, context, beforeRange(source, first));
+    const differs: Differs = (path, seq) =>
+      findings.add(
+        "integrity",
+        "segment",
+        `the segment \`${path}\` has this record otherwise than the ledger or another segment`,
+        seq,
+      );
+    const chain = new Chain(findings, context, beforeRange(source, first), differs);
     const hashes = Buffer.alloc((last - first + 1) * HASH);
     let leaves = 0;
     let archived = 0;
     for (let from = first; from <= last; from += TILE) {
       const to = Math.min(from + TILE - 1, last);
-      const rows = source.records(from, to);
+      const rows = source.records(from, to, differs);
       const kept = source.leafTile((from - 1) / TILE);
       const checked = chain.take(rows, source, from, to, kept);
       archived += checked.archived;
@@ -103,6 +113,8 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
       opened: chain.opened,
       shredded: chain.shredded,
       keyless: [...chain.keyless],
+      seals: chain.seals,
+      configs: chain.configs,
       checkpoints: claims.length,
       clocks: chain.clocks,
       leaves,

@@ -22,8 +22,13 @@ export function renderReport(report: Report): string {
   }
   if (report.key !== undefined)
     row("key", `${report.key.vkey} (${report.key.from === "given" ? "as given" : "the folder's own"})`);
-  for (const { name, newest, covers } of report.anchors)
-    row("anchor", `${name}: has seen ${grouped(newest)} records, agrees up to ${grouped(covers)}`);
+  for (const { name, newest, covers, unproven } of report.anchors)
+    row(
+      "anchor",
+      unproven
+        ? `${name}: says that it has seen ${grouped(newest)} records; its signature was not checked`
+        : `${name}: has seen ${grouped(newest)} records, agrees up to ${grouped(covers)}`,
+    );
   const parts = [aligned(lines)];
 
   if (findings.length > 0) {

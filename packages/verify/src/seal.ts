@@ -15,8 +15,7 @@ export interface Seal {
 
 /** Reads the leaves of seal records. What is no seal is left out: its own check says what is wrong with it. */
 export function parseSeals(leaves: readonly string[]): readonly Seal[] {
-  // A segment that was copied and is here still has them twice.
-  const seals = new Map<number, Seal>();
+  const seals: Seal[] = [];
   for (const text of leaves) {
     const leaf = parsed(text);
     const detail = member(leaf, "detail");
@@ -27,9 +26,9 @@ export function parseSeals(leaves: readonly string[]): readonly Seal[] {
       number,
       number,
     ];
-    seals.set(seq, { seq, segment: member(detail, "segment"), from, to, size, root: String(member(detail, "root")) });
+    seals.push({ seq, segment: member(detail, "segment"), from, to, size, root: String(member(detail, "root")) });
   }
-  return [...seals.values()].sort((a, b) => a.seq - b.seq);
+  return seals;
 }
 
 /** Each seal MUST go on where the one before ended, and hold the root that the tree had. */
@@ -52,7 +51,6 @@ export function checkSeals(seals: readonly Seal[], whole: Whole, findings: Findi
 export function checkArchived(
   { least, most }: Snapshot,
   seals: readonly Seal[],
-  configs: readonly string[],
   whole: Whole,
   findings: Findings,
   unchecked: string[],
@@ -62,7 +60,7 @@ export function checkArchived(
   const gone = last === 1 ? "record 1 is gone" : `records 1 to ${last} are gone`;
   if (!seals.some((seal) => seal.to === last))
     findings.add("integrity", "missing", `${gone}, and no seal closes a segment there`, 1, last);
-  else if (!configs.some((text) => member(member(detailOf(text), "archived"), "to") === last))
+  else if (!whole.configs.some((text) => member(member(detailOf(text), "archived"), "to") === last))
     findings.add("integrity", "missing", `${gone}, and no record says that they were archived`, 1, last);
   if (whole.archived > 0) {
     const what = `the content of ${whole.archived} archived records: only their hashes are here`;
@@ -71,7 +69,7 @@ export function checkArchived(
 }
 
 /** A session whose key is gone MUST have been shredded by a record. */
-export function checkShredded(configs: readonly string[], keyless: ReadonlySet<string>, findings: Findings): void {
+export function checkShredded({ configs, keyless }: Whole, findings: Findings): void {
   const shredded = new Set(configs.map((text) => member(detailOf(text), "shredded")));
   for (const session of keyless) {
     if (shredded.has(session)) continue;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openDatabase, prepareRows } from "./database.ts";
 import type { Findings } from "./finding.ts";
 import type { Seal } from "./seal.ts";
-import { leavesOfKind } from "./snapshot.ts";
+import { sealedSizes } from "./snapshot.ts";
 
 const ENDING = ".segment.db";
 
@@ -13,9 +13,8 @@ export interface Segment {
   readonly from: number;
   readonly to: number;
   readonly count: number;
-  /** Leaves of the records in it that close a segment, and of those that say what was done with one. */
-  readonly seals: readonly string[];
-  readonly configs: readonly string[];
+  /** As in a `Snapshot`. */
+  readonly sealedSizes: readonly number[];
 }
 
 /** The archived segments in a folder. */
@@ -45,7 +44,7 @@ function readSegment(path: string): Segment {
   try {
     const bounds = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0), count(*) FROM record";
     const [from, to, count] = prepareRows(db, bounds).get() as unknown as [number, number, number];
-    return { path, from, to, count, seals: leavesOfKind(db, "seal"), configs: leavesOfKind(db, "config") };
+    return { path, from, to, count, sealedSizes: sealedSizes(db) };
   } finally {
     db.close();
   }

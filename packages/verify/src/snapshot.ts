@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { prepareRows } from "./database.ts";
+import { parseSeals } from "./seal.ts";
 
 /** What a check of a ledger starts from, read in one moment: a broker may go on writing meanwhile. */
 export interface Snapshot {
@@ -11,9 +12,8 @@ export interface Snapshot {
   /** The newest checkpoint's size; 0 if there is none. */
   readonly newestCheckpoint: number;
   readonly tiles: readonly TileRow[];
-  /** Leaves of records that close a segment, and of those that say what was done with one. */
-  readonly seals: readonly string[];
-  readonly configs: readonly string[];
+  /** Sizes at which records that call themselves seals were made: none of them was looked at yet. */
+  readonly sealedSizes: readonly number[];
   /** Payloads of records beyond the newest or before the first. */
   readonly strays: readonly number[];
 }
@@ -30,16 +30,17 @@ export function takeSnapshot(db: DatabaseSync): Snapshot {
       "SELECT min(seq), max(seq), count(*) FROM record",
     );
     return {
+      // Without what SQLite makes by itself: it has no text. All that has one is run, whatever its name and its type say.
       schema: all<SchemaRow>(
-        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name",
+        `SELECT type, name, sql FROM sqlite_schema
+         WHERE NOT (type = 'index' AND name GLOB 'sqlite_autoindex_*' AND sql IS NULL) ORDER BY type, name`,
       ),
       least: least ?? 0,
       most: most ?? 0,
       count,
       newestCheckpoint: first<[number | null]>("SELECT max(size) FROM checkpoint")[0] ?? 0,
       tiles: all<TileRow>("SELECT level, idx, data FROM tile WHERE level > 0 ORDER BY level, idx"),
-      seals: leavesOfKind(db, "seal"),
-      configs: leavesOfKind(db, "config"),
+      sealedSizes: sealedSizes(db),
       strays: all<[number]>(
         "SELECT seq FROM payload WHERE seq > ? UNION SELECT seq FROM payload WHERE seq < 1 LIMIT 100",
         most ?? 0,
@@ -50,10 +51,10 @@ export function takeSnapshot(db: DatabaseSync): Snapshot {
   }
 }
 
-/** The leaves of a rare kind, as the columns name it; each record's own check compares that with its leaf. */
-export function leavesOfKind(db: DatabaseSync, kind: "seal" | "config"): string[] {
+/** The sizes that seals in a file name, to be computed on the way. What they say is believed only of a record that is in the tree. */
+export function sealedSizes(db: DatabaseSync): number[] {
   // As the ledger's index has it.
-  const sql = "SELECT leaf FROM record WHERE nullif(nullif(kind, 'intent'), 'outcome') = ? ORDER BY seq";
-  const rows = prepareRows(db, sql).all(kind) as unknown as [unknown][];
-  return rows.flatMap(([text]) => (typeof text === "string" ? [text] : []));
+  const sql = "SELECT leaf FROM record WHERE nullif(nullif(kind, 'intent'), 'outcome') = 'seal' ORDER BY seq";
+  const rows = prepareRows(db, sql).all() as unknown as [unknown][];
+  return parseSeals(rows.flatMap(([text]) => (typeof text === "string" ? [text] : []))).map(({ size }) => size);
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { isDeepStrictEqual } from "node:util";
 import { openDatabase, prepareRows } from "./database.ts";
 import { RECORD_COLUMNS, type RecordRow } from "./leaf.ts";
 import { HASH, TILE } from "./merkle.ts";
@@ -9,8 +10,12 @@ const AT_ONCE = 32 * 1024 * 1024;
 export type PayloadRow = readonly [seq: number, name: unknown, data: unknown];
 export type CheckpointRow = readonly [size: number, note: unknown];
 
+/** Is told of a segment that has a record, or a payload of one, otherwise than the ledger or another segment. */
+export type Differs = (path: string, seq: number) => void;
+
 /** The statements that read one file of records: the ledger, or a segment that was archived. */
 interface Tables {
+  readonly path: string;
   readonly records: StatementSync;
   readonly bytes: StatementSync;
   readonly payloads: StatementSync;
@@ -19,22 +24,22 @@ interface Tables {
 /** Reads a ledger a few hundred records at a time, together with the segments that were taken out of it. */
 export class Source {
   readonly #db: DatabaseSync;
-  readonly #files: readonly Tables[];
+  readonly #ledger: Tables;
+  readonly #segments: readonly Tables[];
+  readonly #least: number;
   readonly #checkpoints: StatementSync;
   readonly #tile: StatementSync;
   readonly #exact: StatementSync;
 
-  /** @param segments files of archived segments; what the ledger itself holds goes before what they do */
-  constructor(path: string, segments: readonly string[]) {
+  /**
+   * @param segments files of archived segments
+   * @param least the ledger's own oldest record: only of what is before it the segments are a part of the log
+   */
+  constructor(path: string, segments: readonly string[], least: number) {
     this.#db = openDatabase(path);
-    this.#files = [this.#db, ...segments.map(openDatabase)].map((db) => ({
-      records: prepareRows(
-        db,
-        `SELECT ${RECORD_COLUMNS.join(", ")} FROM record WHERE seq >= ? AND seq <= ? ORDER BY seq`,
-      ),
-      bytes: prepareRows(db, "SELECT coalesce(sum(length(data)), 0) FROM payload WHERE seq >= ? AND seq <= ?"),
-      payloads: prepareRows(db, "SELECT seq, name, data FROM payload WHERE seq >= ? AND seq <= ? ORDER BY seq, name"),
-    }));
+    this.#least = least;
+    this.#ledger = tablesOf(path, this.#db);
+    this.#segments = segments.map((segment) => tablesOf(segment, openDatabase(segment)));
     this.#checkpoints = prepareRows(
       this.#db,
       "SELECT size, note FROM checkpoint WHERE size >= ? AND size <= ? ORDER BY size",
@@ -44,30 +49,37 @@ export class Source {
   }
 
   /** The records from..to, in order; fewer where some are not there. */
-  records(from: number, to: number): readonly RecordRow[] {
-    const [ledger, ...segments] = this.#files as [Tables, ...Tables[]];
-    const rows = ledger.records.all(from, to) as unknown as RecordRow[];
-    if (segments.length === 0 || rows.length === to - from + 1) return rows;
-    const known = new Set(rows.map((row) => row[0]));
-    for (const file of segments) {
+  records(from: number, to: number, differs: Differs = () => {}): readonly RecordRow[] {
+    const rows = this.#ledger.records.all(from, to) as unknown as RecordRow[];
+    const own = rows.length;
+    const known = new Map(this.#segments.length === 0 ? [] : rows.map((row) => [row[0], row]));
+    for (const file of this.#segments) {
       for (const row of file.records.all(from, to) as unknown as RecordRow[]) {
-        if (known.has(row[0])) continue;
-        known.add(row[0]);
+        const same = known.get(row[0]);
+        if (same !== undefined && !isDeepStrictEqual(row, same)) differs(file.path, row[0]);
+        if (same !== undefined || row[0] >= this.#least) continue;
+        known.set(row[0], row);
         rows.push(row);
       }
     }
-    return rows.sort((a, b) => a[0] - b[0]);
+    return rows.length === own ? rows : rows.sort((a, b) => a[0] - b[0]);
   }
 
   /** The payloads of the records from..to, in order of seq and name. */
-  payloads(from: number, to: number): Iterable<PayloadRow> {
-    const [ledger, ...segments] = this.#files as [Tables, ...Tables[]];
-    const own = this.#payloads(ledger, from, to);
-    if (segments.length === 0) return own;
+  payloads(from: number, to: number, differs: Differs): Iterable<PayloadRow> {
+    const own = this.#payloads(this.#ledger, from, to);
+    if (this.#segments.length === 0) return own;
     const rows = [...own];
-    const known = new Set(rows.map(([seq, name]) => `${seq} ${String(name)}`));
-    for (const file of segments) {
-      for (const row of this.#payloads(file, from, to)) if (!known.has(`${row[0]} ${String(row[1])}`)) rows.push(row);
+    const keyOf = ([seq, name]: PayloadRow): string => `${seq} ${String(name)}`;
+    const known = new Map(rows.map((row) => [keyOf(row), row]));
+    for (const file of this.#segments) {
+      for (const row of this.#payloads(file, from, to)) {
+        const same = known.get(keyOf(row));
+        if (same === undefined && row[0] < this.#least) {
+          known.set(keyOf(row), row);
+          rows.push(row);
+        } else if (!isDeepStrictEqual(row, same)) differs(file.path, row[0]);
+      }
     }
     return rows.sort((a, b) => a[0] - b[0]);
   }
@@ -95,4 +107,14 @@ export class Source {
     const rows = bytes > AT_ONCE ? file.payloads.iterate(from, to) : file.payloads.all(from, to);
     return rows as unknown as Iterable<PayloadRow>;
   }
+}
+
+function tablesOf(path: string, db: DatabaseSync): Tables {
+  const columns = RECORD_COLUMNS.join(", ");
+  return {
+    path,
+    records: prepareRows(db, `SELECT ${columns} FROM record WHERE seq >= ? AND seq <= ? ORDER BY seq`),
+    bytes: prepareRows(db, "SELECT coalesce(sum(length(data)), 0) FROM payload WHERE seq >= ? AND seq <= ?"),
+    payloads: prepareRows(db, "SELECT seq, name, data FROM payload WHERE seq >= ? AND seq <= ? ORDER BY seq, name"),
+  };
 }

@@ -66,9 +66,6 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     const snapshot = takeSnapshot(db);
     checkSchema(snapshot.schema, opened.schema, findings);
     const segments = findSegments(options.segments, findings);
-    const seals = parseSeals([...segments.flatMap((segment) => segment.seals), ...snapshot.seals]);
-    const configs = [...segments.flatMap((segment) => segment.configs), ...snapshot.configs];
-    checkSegments(segments, seals, findings);
     const payloadKeys = readPayloadKeys(file, unchecked);
     const context: RangeContext = {
       path: file,
@@ -78,7 +75,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       ...(key !== undefined && { key: key.key.text }),
       ...(payloadKeys !== undefined && { payloadKeys }),
       openAll: options.openAll ?? false,
-      sizes: [...new Set([...wantedSizes(anchors), ...seals.map(({ size }) => size)])],
+      sizes: [
+        ...new Set([...wantedSizes(anchors), ...[snapshot, ...segments].flatMap(({ sealedSizes }) => sealedSizes)]),
+      ],
     };
     const threads = options.threads ?? (snapshot.count < SMALL ? 1 : availableParallelism());
     const whole = await checkRecords(context, db, snapshot, threads, options, findings);
@@ -86,9 +85,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
 
     checkEnds(snapshot, findings);
     const tiles = checkTiles(snapshot.tiles, whole, snapshot.most, findings);
+    const seals = parseSeals(whole.seals);
+    checkSegments(segments, seals, findings);
     checkSeals(seals, whole, findings);
-    checkArchived(snapshot, seals, configs, whole, findings, unchecked);
-    checkShredded(configs, whole.keyless, findings);
+    checkArchived(snapshot, seals, whole, findings, unchecked);
+    checkShredded(whole, findings);
     const found = { records: snapshot.most, size: whole.size, roots: whole.roots };
     const judged = anchors.map((anchor) => judgeAnchor(anchor, found, key !== undefined, findings, unchecked));
     if (anchors.length === 0)

@@ -11,6 +11,9 @@ export class Whole {
   shredded = 0;
   /** Sessions with payloads and without a key. */
   readonly keyless = new Set<string>();
+  /** Leaves of records in the tree that close a segment, and of those that say what was done with one or with a session's key. */
+  readonly seals: string[] = [];
+  readonly configs: string[] = [];
   checkpoints = 0;
   clocks = 0;
   /** Records from the first on over which the tree could be built. */
@@ -38,6 +41,8 @@ export class Whole {
     this.opened += range.opened;
     this.shredded += range.shredded;
     for (const session of range.keyless) this.keyless.add(session);
+    this.seals.push(...range.seals);
+    this.configs.push(...range.configs);
     this.checkpoints += range.checkpoints;
     this.clocks += range.clocks;
     for (const call of range.outcomes) this.#intents.delete(call);

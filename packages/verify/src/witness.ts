@@ -1,5 +1,5 @@
 import type { Anchor } from "./anchor.ts";
-import { type Checkpoint, openNote } from "./note.ts";
+import { type Checkpoint, isCosigned, type NoteKey, openNote } from "./note.ts";
 
 /** How long a witness may take to answer. */
 const PATIENCE_MS = 10_000;
@@ -13,8 +13,14 @@ export interface OwnNotes {
 /**
  * Asks a C2SP tlog-witness how many records it has seen, and whether they are ours. It is asked with checkpoints that cannot
  * move it: the newest one, which it answers with its own size unless it has seen just that, and then the one of its own size.
+ * That it agrees MUST be signed by one of `keys`; without any, the anchor is one that proves nothing.
  */
-export async function askWitness(name: string, origin: string, own: OwnNotes): Promise<Anchor> {
+export async function askWitness(
+  name: string,
+  origin: string,
+  own: OwnNotes,
+  keys: readonly NoteKey[],
+): Promise<Anchor> {
   const nothing: Anchor = { name, entries: [], others: 0, skipped: 0 };
   const problem = (text: string): Anchor => ({ ...nothing, problem: text });
   const seen = (checkpoint: Checkpoint): Anchor => ({
@@ -29,7 +35,9 @@ export async function askWitness(name: string, origin: string, own: OwnNotes): P
       if (answer.status === 200) {
         const opened = openNote(note, undefined);
         if ("problem" in opened) return problem(opened.problem);
-        return seen(opened.checkpoint);
+        if (keys.length === 0) return { ...seen(opened.checkpoint), unproven: true };
+        if (keys.some((key) => isCosigned(note, answer.text, key))) return seen(opened.checkpoint);
+        return problem("its signature is not that of a witness's key that was given");
       }
       if (answer.status === 404) return nothing;
       if (answer.status !== 409) return problem(`it answers ${answer.status}`);

@@ -383,3 +383,17 @@ function newKey(): string {
   const { publicKey } = generateKeyPairSync("ed25519");
   return vkeyOf("callgate/log_x", publicKey.export({ format: "der", type: "spki" }).subarray(-32));
 }
+
+test("a trigger hides behind a name that SQLite keeps for itself", async () => {
+  const copy = copyOf(stage.now);
+  attack(copy, (db) => {
+    db.enableDefensive(false);
+    db.exec("PRAGMA writable_schema = ON");
+    db.prepare("INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_e1', 'record', 0, ?)").run(
+      "CREATE TRIGGER sqlite_e1 BEFORE INSERT ON record WHEN NEW.agent = 'x' BEGIN SELECT raise(IGNORE); END",
+    );
+  });
+  const { exitCode, first } = await alone(copy);
+  expect(exitCode).toBe(1);
+  expect(first).toMatchObject({ code: "schema", problem: "the trigger `sqlite_e1` is not part of a ledger" });
+});

@@ -1,6 +1,9 @@
 import { execFile, spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { openLedger, openWitness } from "@callgate/ledger";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Folder, makeFolder } from "../../support/folder.ts";
 import { attack, sql } from "./attacker.ts";
@@ -116,6 +119,47 @@ test("the anchors of the configuration are asked without being named", async () 
   const ran = await run(...(COMMANDS[1]?.[1] ?? []), "--config", config);
   expect(ran.code).toBe(2);
   expect(ran.out).toMatch(/has seen 52 records and the ledger has 21/);
+});
+
+test("a witness vouches for a ledger only if its key signs what it answers", async () => {
+  const [data, vkey] = [join(folder.path, "witnessed"), join(folder.path, "witness.vkey")];
+  cpSync(stage.now, data, { recursive: true });
+  const witness = await openWitness({
+    file: join(folder.path, "witness.json"),
+    vkeys: [readFileSync(stage.vkey, "utf8")],
+    port: 0,
+  });
+  const hotel = createServer((_, response) => response.end("<p>Welcome</p>"));
+  try {
+    const ledger = await openLedger({ folder: data, anchors: [{ to: witness.url, required: true }] });
+    await ledger.close();
+    writeFileSync(vkey, `${witness.vkey}\n`);
+    await new Promise<void>((listening) => hotel.listen(0, "127.0.0.1", listening));
+    const portal = `http://127.0.0.1:${(hotel.address() as AddressInfo).port}`;
+    const config = (name: string, to: string): string =>
+      folder.write(name, {
+        version: 1,
+        data,
+        ledger: { anchors: [{ to, vkey: witness.vkey }] },
+        servers: { files: { command: "node" } },
+      });
+    const callgateVerify = COMMANDS[1]?.[1] ?? [];
+    const [proven, unproven, configured, portalled] = await Promise.all([
+      run(...verifier, data, "--anchor", witness.url, "--witness-vkey", vkey),
+      run(...verifier, data, "--anchor", portal),
+      run(...callgateVerify, "--config", config("witness.yaml", witness.url)),
+      run(...callgateVerify, "--config", config("portal.yaml", portal)),
+    ]);
+    for (const ran of [proven, configured]) expect(ran.code).toBe(0);
+    for (const ran of [proven, configured]) expect(ran.out).toMatch(/^completeness {2}complete up to record 53\n/m);
+    expect(unproven.out).toMatch(/^completeness {2}unknown: no anchor vouches for it\n/m);
+    expect(unproven.out).toMatch(/^not checked:\n(?:.*\n)*? {2}whether `http\S+` is the witness: give its key/m);
+    expect(portalled.code).toBe(3);
+    expect(portalled.out).toMatch(/its signature is not that of a witness's key that was given/);
+  } finally {
+    hotel.close();
+    await witness.close();
+  }
 });
 
 test("a folder in which nothing can be made is checked all the same", ({ skip }) => {

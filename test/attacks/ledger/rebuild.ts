@@ -51,7 +51,7 @@ export function signedCheckpoint(
   return `${body}\n— ${name} ${Buffer.concat([id, sign(null, Buffer.from(body), key)]).toString("base64")}\n`;
 }
 
-type Row = { seq: number; leaf: string };
+type Row = { seq: number; leaf: string; hash: Uint8Array };
 
 /**
  * Makes all that follows from the leaves fit them again: `prev` and `seq` inside them, hashes, tiles, and the checkpoints of the
@@ -60,8 +60,14 @@ type Row = { seq: number; leaf: string };
 export function rebuild(db: DatabaseSync, signer: Signer, links: "made" | "kept" = "made"): void {
   const hashes: Buffer[] = [];
   const update = db.prepare("UPDATE record SET leaf = ?, hash = ? WHERE seq = ?");
-  for (const { seq, leaf } of db.prepare("SELECT seq, leaf FROM record ORDER BY seq").all() as Row[]) {
+  for (const { seq, leaf, hash } of db.prepare("SELECT seq, leaf, hash FROM record ORDER BY seq").all() as Row[]) {
     const prev = `sha256:${(hashes.at(-1) ?? Buffer.alloc(32)).toString("hex")}`;
+    const own = leafHash(leaf);
+    const linked = links === "kept" || (leaf.includes(`"prev":"${prev}"`) && leaf.includes(`"seq":${seq},`));
+    if (linked && own.equals(hash)) {
+      hashes.push(own);
+      continue;
+    }
     const text = links === "kept" ? leaf : canonicalJson({ ...(JSON.parse(leaf) as object), seq, prev });
     hashes.push(leafHash(text));
     update.run(text, hashes.at(-1) as Buffer, seq);

@@ -1,11 +1,11 @@
-import { cpSync, readdirSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { archiveSegments, openLedger, shredSession } from "@callgate/ledger";
 import { type Report, type VerifyOptions, verifyLedger } from "@callgate/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Folder, makeFolder } from "../../support/folder.ts";
-import { attack, resigned, sql } from "./attacker.ts";
+import { attack, type Change, resigned, sql } from "./attacker.ts";
 import { work } from "./stage.ts";
 
 let folder: Folder;
@@ -127,4 +127,75 @@ test("a session's key is exchanged", async () => {
   db.exec("UPDATE key SET key = zeroblob(32) WHERE session = 'ses_2'");
   db.close();
   expect(inShort(await verifyLedger({ ledger: copy }))).toMatch(/^1 payload-open \d+$/);
+});
+
+/** Takes records out of a ledger and keeps their hashes, as archiving does. */
+const takeOut =
+  (to: number): Change =>
+  (db) => {
+    for (let index = 0; index * 256 < to; index++) {
+      const kept = db.prepare("SELECT data FROM tile WHERE level = 0 AND idx = ?").get(index) as
+        | { data: Uint8Array }
+        | undefined;
+      const from = index * 256 + (kept?.data.length ?? 0) / 32;
+      const rows = db
+        .prepare("SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq")
+        .all(from, Math.min(to, (index + 1) * 256)) as { hash: Uint8Array }[];
+      const hashes = Buffer.concat([...(kept ? [kept.data] : []), ...rows.map(({ hash }) => hash)]);
+      db.prepare("INSERT OR REPLACE INTO tile VALUES (0, ?, ?)").run(index, hashes);
+    }
+    db.exec(`DELETE FROM payload WHERE seq <= ${to}; DELETE FROM record WHERE seq <= ${to}`);
+  };
+
+/** Makes a segment's file of records that the ledger still has, with changes to it. */
+function forge(ledger: string, into: string, from: number, to: number, changes: string): void {
+  const db = new DatabaseSync(join(into, "forged.segment.db"));
+  db.exec(`ATTACH '${join(ledger, "ledger.db")}' AS ledger`);
+  const tables = "SELECT sql FROM ledger.sqlite_schema WHERE type = 'table' AND name IN ('record', 'payload')";
+  for (const { sql: made } of db.prepare(tables).all() as { sql: string }[]) db.exec(made);
+  for (const table of ["record", "payload"])
+    db.exec(`INSERT INTO main.${table} SELECT * FROM ledger.${table} WHERE seq BETWEEN ${from} AND ${to}`);
+  db.exec(changes);
+  db.close();
+}
+
+test("a forged segment says that records which were taken out had been archived", async () => {
+  const [copy, there] = [copyOf(sealed), join(folder.path, "forged")];
+  await archiveSegments({ folder: copy }, { before: 400, to: there });
+  const leaf = JSON.stringify({ detail: { archived: { to: 602 } } });
+  forge(copy, there, 603, 903, `UPDATE record SET kind = 'config', leaf = '${leaf}' WHERE seq = 606`);
+  // The seal of the first segment was archived with the second, and goes with it.
+  attack(copy, takeOut(602));
+  const report = await verifyLedger({ ledger: copy, segments: there });
+  expect(report.findings).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        code: "missing",
+        problem: "records 1 to 602 are gone, and no record says that they were archived",
+      }),
+      expect.objectContaining({ code: "segment", seq: 606 }),
+    ]),
+  );
+  expect(report.exitCode).toBe(1);
+});
+
+test("a segment beside the ledger that still has its records is compared with it", async () => {
+  const there = join(folder.path, "beside");
+  mkdirSync(there);
+  forge(sealed, there, 302, 602, "");
+  expect(await verifyLedger({ ledger: sealed, segments: there })).toMatchObject({ verdict: "clean", findings: [] });
+  rmSync(there, { recursive: true });
+  mkdirSync(there);
+  forge(sealed, there, 302, 602, "UPDATE payload SET data = zeroblob(40) WHERE seq = 310");
+  expect((await verifyLedger({ ledger: sealed, segments: there })).first).toMatchObject({ code: "segment", seq: 310 });
+});
+
+test("a record that was deleted is not made good by a segment that was copied and not archived", async () => {
+  const [copy, there] = [copyOf(sealed), join(folder.path, "not-archived")];
+  mkdirSync(there);
+  forge(sealed, there, 302, 602, "");
+  attack(copy, sql("DELETE FROM payload WHERE seq = 400; DELETE FROM record WHERE seq = 400"));
+  const { exitCode, findings } = await verifyLedger({ ledger: copy, segments: there });
+  expect(exitCode).toBe(1);
+  expect(findings).toContainEqual(expect.objectContaining({ code: "missing", seq: 400 }));
 });

@@ -108,9 +108,9 @@ function get(store: ApprovalStore, id: string): Approval {
   });
 }
 
-/** Whether the text that was kept is all of the arguments: their digest says so. */
+/** Whether the text that was kept is all of the arguments: their digest says so. Of what is over nothing is kept. */
 function isComplete(approval: Approval): boolean {
-  return digestOf(approval.argsText) === approval.args;
+  return approval.argsText === "" || digestOf(approval.argsText) === approval.args;
 }
 
 function listing(found: readonly Approval[]): string {
@@ -141,7 +141,7 @@ function whole(a: Approval): string {
     ["answered", a.answeredAt === undefined ? undefined : new Date(a.answeredAt).toISOString()],
     ["session", a.session],
     ["call", a.call],
-    ["arguments", a.args],
+    ["arguments", a.args === "" ? "not kept: it is over; see `callgate ledger tree --call`" : a.args],
     ["policies", a.policies],
   ];
   const lines = facts.flatMap(([name, value]) =>
@@ -150,5 +150,5 @@ function whole(a: Approval): string {
   const cut = isComplete(a)
     ? []
     : ["", "WARNING: these are only the first characters; the arguments were too long to keep"];
-  return [...lines, ...cut, "", ...jsonLines(a.argsText)].join("\n");
+  return [...lines, ...cut, ...(a.argsText === "" ? [] : ["", ...jsonLines(a.argsText)])].join("\n");
 }

@@ -1,6 +1,6 @@
 import { CallgateError } from "@callgate/core";
 import { printable } from "@callgate/gateway";
-import { openEvidence, openReader } from "@callgate/ledger";
+import { openEvidence } from "@callgate/ledger";
 import { renderBundleReport, showProgress, verifyBundle, verifyLedger } from "@callgate/verify";
 import { Command } from "commander";
 import { dataFolder } from "../data.ts";
@@ -9,11 +9,13 @@ import { exportBundle } from "../incident/export.ts";
 import { openIncident } from "../incident/incident.ts";
 import { todayOf } from "../incident/today.ts";
 import { EXIT } from "../output.ts";
+import { openTellingReader } from "../reader.ts";
 import { type ChooseOptions, chosenBy, scanOf, withChoice } from "./incident-open.ts";
 
 interface Options extends ChooseOptions {
   readonly out?: string;
   readonly anchor?: string[];
+  readonly witnessVkey?: string[];
   /** False for `--no-payloads`. */
   readonly payloads: boolean;
 }
@@ -31,6 +33,7 @@ export function incidentExportCommand(): Command {
       "what the ledger is held against, `file:PATH` (whose newest checkpoint goes with it) or a witness; may be repeated",
       several,
     )
+    .option("--witness-vkey <key>", "the verifier key of a witness among the anchors; may be repeated", several)
     .option("--no-payloads", "leave out the texts of arguments and results, and the key that opens them")
     .option("--json", "print JSON")
     .addHelpText(
@@ -43,7 +46,7 @@ export function incidentExportCommand(): Command {
       if (out === undefined) throw new CallgateError("BAD_ARGUMENT", "name a new folder with `--out`");
       const scan = scanOf(options);
       const folder = await dataFolder(options);
-      const reader = openReader(folder);
+      const reader = openTellingReader(folder);
       try {
         // What a witness has seen is in the report; it hands out no checkpoint of the past.
         const anchors = anchor
@@ -58,6 +61,7 @@ export function incidentExportCommand(): Command {
         const report = await verifyLedger({
           ledger: folder,
           anchors: anchor,
+          witnessKeys: options.witnessVkey ?? [],
           onProgress: showProgress(process.stderr),
         });
         const evidence = openEvidence(folder);

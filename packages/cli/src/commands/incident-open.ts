@@ -1,11 +1,11 @@
 import { CallgateError } from "@callgate/core";
-import { openReader } from "@callgate/ledger";
 import { Command } from "commander";
 import { withConfig } from "../configuration.ts";
 import { dataFolder } from "../data.ts";
 import { type Chosen, openIncident } from "../incident/incident.ts";
 import { plainIncident } from "../incident/plain.ts";
 import { todayOf } from "../incident/today.ts";
+import { openTellingReader } from "../reader.ts";
 import { incidentLines } from "../render/incident.ts";
 
 /** Options that choose an incident. */
@@ -34,7 +34,7 @@ export function incidentOpenCommand(): Command {
     .action(async (options: ChooseOptions) => {
       const chosen = chosenBy(options);
       const scan = scanOf(options);
-      const reader = openReader(await dataFolder(options));
+      const reader = openTellingReader(await dataFolder(options));
       try {
         const onProgress = process.stderr.isTTY && !options.json ? progress : undefined;
         const incident = openIncident(reader, chosen, await todayOf(options), {

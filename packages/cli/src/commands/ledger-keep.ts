@@ -1,6 +1,7 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
-import { IDENTITY, printable } from "@callgate/gateway";
+import { ApprovalStore, IDENTITY, printable } from "@callgate/gateway";
 import { archiveSegments, type OfflineOptions, sealLedger, shredSession } from "@callgate/ledger";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
@@ -52,6 +53,20 @@ export function archiveCommand(): Command {
     });
 }
 
+/** Takes the arguments of a session's held calls out of a data folder. Throws `APPROVALS_BUSY` if a reader keeps them there. */
+function forgetApprovals(folder: string, session: string): void {
+  if (!existsSync(join(folder, "approvals.db"))) return;
+  const store = new ApprovalStore(folder);
+  try {
+    if (!store.forget(session))
+      throw new CallgateError("APPROVALS_BUSY", "another program reads the approvals, which still have the arguments", {
+        help: "run it again once no other program reads them",
+      });
+  } finally {
+    store.close();
+  }
+}
+
 /** `callgate ledger shred`: makes a session's payloads unreadable. */
 export function shredCommand(): Command {
   return withConfig(new Command("shred"))
@@ -60,7 +75,9 @@ export function shredCommand(): Command {
     .option("--json", "print JSON")
     .action(async (options: Options & { session: string }) => {
       const { session } = options;
-      const { seq, hadKey } = await shredSession(await offline(options, "ledger shred"), session);
+      const where = await offline(options, "ledger shred");
+      const { seq, hadKey } = await shredSession(where, session);
+      forgetApprovals(where.folder, session);
       if (options.json) console.log(JSON.stringify({ session, record: seq, hadKey }));
       else
         console.log(

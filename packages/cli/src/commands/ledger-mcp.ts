@@ -1,9 +1,9 @@
-import { openReader } from "@callgate/ledger";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Command } from "commander";
 import { withConfig } from "../configuration.ts";
 import { dataFolder } from "../data.ts";
 import { todayOf } from "../incident/today.ts";
+import { openTellingReader } from "../reader.ts";
 import { reviewServer } from "../review/server.ts";
 
 interface Options {
@@ -11,6 +11,7 @@ interface Options {
   readonly data?: string;
   readonly payloads?: boolean;
   readonly anchor?: string[];
+  readonly witnessVkey?: string[];
   readonly vkey?: string;
 }
 
@@ -23,15 +24,17 @@ export function ledgerMcpCommand(): Command {
     )
     .option("--payloads", "let it read arguments and results, and search for their words")
     .option("--anchor <where>", "what `verify` holds the ledger against; may be repeated", several)
+    .option("--witness-vkey <key>", "the verifier key of a witness among the anchors; may be repeated", several)
     .option("--vkey <key>", "the log's verifier key, or a file that holds it")
     .action(async (options: Options) => {
       const folder = await dataFolder(options);
-      const reader = openReader(folder);
+      const reader = openTellingReader(folder);
       const desk = {
         reader,
         folder,
         payloads: options.payloads === true,
         anchors: options.anchor ?? [],
+        witnessKeys: options.witnessVkey ?? [],
         vkey: options.vkey,
         today: () => todayOf(options),
       };

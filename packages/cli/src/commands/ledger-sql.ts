@@ -8,7 +8,7 @@ import { secondsOf } from "../duration.ts";
 import { table } from "../output.ts";
 import type { ReaderOptions } from "../record-selection.ts";
 import { limitOf } from "../record-selection.ts";
-import { csvLine } from "../render/csv.ts";
+import { printCsv } from "../render/csv.ts";
 import { shortText } from "../render/json.ts";
 import { formatOf } from "../render/printer.ts";
 
@@ -37,10 +37,10 @@ export function sqlCommand(): Command {
       const more = await runSql(await dataFolder(options), statement, limits, {
         columns(columns) {
           names = unique(columns);
-          if (format === "csv") process.stdout.write(csvLine(names));
+          if (format === "csv") printCsv(names);
         },
         row(values) {
-          if (format === "csv") process.stdout.write(csvLine(values));
+          if (format === "csv") printCsv(values);
           else if (format === "json") console.log(JSON.stringify(objectOf(names, values)));
           else rows.push(values.map((value) => (value === null ? "-" : shortText(String(value), CELL))));
         },

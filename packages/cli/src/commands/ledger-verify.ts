@@ -10,6 +10,7 @@ interface Options {
   readonly data?: string;
   readonly anchor?: string[];
   readonly checkpoint?: string[];
+  readonly witnessVkey?: string[];
   readonly vkey?: string;
   readonly segments?: string;
   readonly openAll?: boolean;
@@ -36,6 +37,11 @@ export function ledgerVerifyCommand(): Command {
       "hold it against a signed checkpoint that was kept elsewhere; may be repeated",
       several,
     )
+    .option(
+      "--witness-vkey <key>",
+      "a witness's verifier key, or a file that holds it; without it a witness vouches for nothing; may be repeated",
+      several,
+    )
     .option("--vkey <key>", "the log's verifier key, or a file that holds it (default: the folder's own)")
     .option("--segments <folder>", "check archived segments too")
     .option("--open-all", "decrypt every payload, not only the first of each session")
@@ -47,9 +53,12 @@ export function ledgerVerifyCommand(): Command {
     .action(async (options: Options) => {
       try {
         const { checkpoint, vkey, segments } = options;
+        const configured =
+          options.anchor === undefined && options.data === undefined ? await configuredAnchors(options) : NONE;
         const report = await verifyLedger({
           ledger: await dataFolder(options),
-          anchors: options.anchor ?? (options.data === undefined ? await configuredAnchors(options) : []),
+          anchors: options.anchor ?? configured.anchors,
+          witnessKeys: [...configured.witnessKeys, ...(options.witnessVkey ?? [])],
           ...(checkpoint !== undefined && { checkpoints: checkpoint }),
           ...(vkey !== undefined && { vkey }),
           ...(segments !== undefined && { segments }),
@@ -66,20 +75,27 @@ export function ledgerVerifyCommand(): Command {
     });
 }
 
+interface Configured {
+  readonly anchors: readonly string[];
+  readonly witnessKeys: readonly string[];
+}
+
+const NONE: Configured = { anchors: [], witnessKeys: [] };
+
 /** The anchors that the configuration names. A ledger can be checked where the rest of it cannot be read, such as its secrets. */
-async function configuredAnchors(options: Options): Promise<string[]> {
+async function configuredAnchors(options: Options): Promise<Configured> {
   try {
     const { ledger } = await configOf(options, "skip");
     const named = ledger.anchors.map(({ to }) => to);
     const usable = named.filter((to) => !to.startsWith("command:"));
     if (usable.length < named.length)
       console.error("warning: anchors that are commands are not asked; give what they keep with `--checkpoint`");
-    return usable;
+    return { anchors: usable, witnessKeys: ledger.anchors.flatMap(({ vkey }) => (vkey === undefined ? [] : [vkey])) };
   } catch (error) {
     console.error(
       `warning: the configuration's anchors are not known, ${messageOf(error)}; name them with \`--anchor\``,
     );
-    return [];
+    return NONE;
   }
 }
 

@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { type CallFacts, CallgateError, type Decision, messageOf, stringifyJson } from "@callgate/core";
 import { type Config, printable, toolFactsOf } from "@callgate/gateway";
-import { openReader } from "@callgate/ledger";
 import { decisionOf, type RuleTrace, readCall, recordedCall } from "@callgate/policy";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 import { casePlaceOf, policySetOf, refuseWrong } from "../policies.ts";
+import { openTellingReader } from "../reader.ts";
 
 interface Options {
   readonly config: string;
@@ -67,7 +67,7 @@ interface Then {
 function ledgerCall(config: Config, seq: string): { readonly call: CallFacts; readonly then?: Then } {
   if (!/^\d{1,15}$/.test(seq))
     throw new CallgateError("BAD_ARGUMENT", `\`${seq}\` in \`--record\` is not a whole number`);
-  const reader = openReader(config.data);
+  const reader = openTellingReader(config.data);
   try {
     const shown = reader.show(Number(seq));
     if (!shown)

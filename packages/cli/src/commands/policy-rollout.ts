@@ -1,9 +1,9 @@
-import { openReader } from "@callgate/ledger";
 import { type PolicySummary, Rollout } from "@callgate/policy";
 import { Command } from "commander";
 import { callFilterOf, examplesOf, withCallFilter } from "../call-filter.ts";
 import { configOf, withConfig } from "../configuration.ts";
 import { policySetOf } from "../policies.ts";
+import { openTellingReader } from "../reader.ts";
 import { progressOf } from "../render/progress.ts";
 import { toolName } from "../render/records.ts";
 import { rolloutLines } from "../render/rollout.ts";
@@ -30,7 +30,7 @@ export function rolloutCommand(): Command {
       const examples = examplesOf(options.examples);
       const config = await configOf(options);
       const set = policySetOf(config);
-      const reader = openReader(config.data);
+      const reader = openTellingReader(config.data);
       try {
         const rollout = new Rollout(toolName, examples);
         const filter = { ...callFilterOf(options), kind: ["intent", "denial", "approval", "outcome"], payloads: [] };

@@ -1,6 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
-import { openReader } from "@callgate/ledger";
 import { CHANGES, Simulation, type SimulationReport } from "@callgate/policy";
 import { Command } from "commander";
 import { callFilterOf, examplesOf, withCallFilter } from "../call-filter.ts";
@@ -8,6 +7,7 @@ import { configOf, withConfig } from "../configuration.ts";
 import { EXIT, fail } from "../output.ts";
 import { casePlaceOf, policySetOf } from "../policies.ts";
 import { policySources } from "../policy-files.ts";
+import { openTellingReader } from "../reader.ts";
 import { progressOf } from "../render/progress.ts";
 import { simulationLines } from "../render/simulation.ts";
 
@@ -63,7 +63,7 @@ async function simulate(options: Options): Promise<{ readonly report: Simulation
   const examples = examplesOf(options.examples);
   const config = await configOf(options);
   const set = policySetOf(config, options.policies && (await policySources(options.policies)));
-  const reader = openReader(options.against === undefined ? config.data : folderOf(options.against));
+  const reader = openTellingReader(options.against === undefined ? config.data : folderOf(options.against));
   try {
     const simulation = new Simulation(set, casePlaceOf(config).tools, examples);
     const filter = { ...callFilterOf(options), kind: ["intent", "denial", "approval"] };

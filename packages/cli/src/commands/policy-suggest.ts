@@ -1,13 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { CallgateError, messageOf } from "@callgate/core";
 import { printable, toolFactsOf } from "@callgate/gateway";
-import { type LedgerReader, openReader } from "@callgate/ledger";
+import type { LedgerReader } from "@callgate/ledger";
 import { type SuggestReport, suggestPolicies } from "@callgate/policy";
 import { Command } from "commander";
 import { wholeOf } from "../arguments.ts";
 import { callFilterOf } from "../call-filter.ts";
 import { configOf, withConfig } from "../configuration.ts";
 import { policySetOf } from "../policies.ts";
+import { openTellingReader } from "../reader.ts";
 import { progressOf } from "../render/progress.ts";
 import { agentsNamed } from "./policy-reach.ts";
 import { folderOf } from "./policy-simulate.ts";
@@ -46,7 +47,7 @@ export function suggestCommand(): Command {
       const agents = agentsNamed(config, options.agent ?? "*");
       const { policies, settings } = config;
       const place = { tools: toolFactsOf(config), agents, policies, settings };
-      const reader = openReader(options.from === undefined ? config.data : folderOf(options.from));
+      const reader = openTellingReader(options.from === undefined ? config.data : folderOf(options.from));
       try {
         const complete = options.tool === undefined;
         const report = suggestPolicies(recordsOf(reader, options), place, { least: Math.max(1, least), complete });

@@ -106,7 +106,7 @@ function* payloadLines(
 ): Generator<string, void> {
   for (const { seq, args, result, detail } of records) {
     const texts = open ? (reader.show(seq)?.payloads ?? {}) : {};
-    const sealed = new Map(evidence.record(seq)?.sealed.map(({ name, data }) => [name, data.toString("base64")]));
+    const sealed = new Map(evidence.sealed(seq).map(({ name, data }) => [name, data.toString("base64")]));
     const digests = { args, facts: detail?.["facts"], result };
     for (const [name, digest] of Object.entries(digests)) {
       // A keyed digest is that of something which was not kept.

@@ -1,3 +1,5 @@
+import { printable } from "@callgate/gateway";
+
 /** A cell of a CSV file: a text, a number, or nothing. */
 export type Cell = string | number | null | undefined;
 
@@ -7,6 +9,14 @@ export type Cell = string | number | null | undefined;
  */
 export function csvLine(cells: readonly Cell[]): string {
   return `${cells.map(cellText).join(",")}\r\n`;
+}
+
+/** Prints a line of CSV. A program gets the texts as they are; on a terminal they are written so that nothing in them can act on it. */
+export function printCsv(
+  cells: readonly Cell[],
+  to: { readonly isTTY?: boolean; write(text: string): unknown } = process.stdout,
+): void {
+  to.write(csvLine(to.isTTY ? cells.map((cell) => (typeof cell === "string" ? printable(cell) : cell)) : cells));
 }
 
 function cellText(cell: Cell): string {

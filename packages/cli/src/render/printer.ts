@@ -1,5 +1,5 @@
 import { CallgateError, type LedgerRecord } from "@callgate/core";
-import { csvLine } from "./csv.ts";
+import { printCsv } from "./csv.ts";
 import { RECORD_CSV, recordHead, recordLine } from "./records.ts";
 
 /** How records are printed. */
@@ -42,7 +42,7 @@ export class RecordPrinter {
     if (this.#headed) return;
     this.#headed = true;
     if (this.#format === "table") console.log(recordHead(process.stdout.columns));
-    if (this.#format === "csv") process.stdout.write(csvLine(RECORD_CSV.map(([head]) => head)));
+    if (this.#format === "csv") printCsv(RECORD_CSV.map(([head]) => head));
   }
 
   /** Prints up to `limit` records, and gives the last one and how many there were. */
@@ -70,7 +70,7 @@ export class RecordPrinter {
         console.log(JSON.stringify(record));
         break;
       case "csv":
-        process.stdout.write(csvLine(RECORD_CSV.map(([, cell]) => cell(record))));
+        printCsv(RECORD_CSV.map(([, cell]) => cell(record)));
         break;
       case "table":
         console.log(recordLine(record, process.stdout.columns));

@@ -2,12 +2,14 @@ import type { LedgerRecord } from "@callgate/core";
 import { printable } from "@callgate/gateway";
 import { shortText } from "./json.ts";
 import { toolName } from "./records.ts";
+import { errorText } from "./said.ts";
 
 const LINE = 110;
 
 /**
  * The story of a session: its calls in the order of their first records (`records` MUST be oldest first), each with what was
- * decided, by which rules, and how it ended. `payloadsOf` gives a record's payloads, for the arguments. Safe to print.
+ * decided, by which rules, and how it ended. `payloadsOf` gives a record's payloads, for the arguments and for what a server
+ * said of a failure. Safe to print.
  */
 export function renderTimeline(
   records: readonly LedgerRecord[],
@@ -50,6 +52,10 @@ function story(
   const [first] = call as readonly [LedgerRecord, ...LedgerRecord[]];
   const argsOf = (record: LedgerRecord | undefined): string | undefined =>
     record?.args === undefined ? undefined : payloadsOf(record.seq)["args"];
+  const failureOf = (record: LedgerRecord): string | undefined =>
+    record.kind === "outcome" && record.error
+      ? errorText(record, record.result === undefined ? undefined : payloadsOf(record.seq)["result"])
+      : undefined;
   const named = call.find((r) => r.tool !== undefined);
   const args = argsOf(call.find((r) => r.kind === "intent" || r.kind === "denial") ?? (named ? undefined : first));
   const parent = first.parent === undefined ? undefined : numbers.get(first.parent);
@@ -64,7 +70,7 @@ function story(
   const seqs = call.length === 1 ? `#${first.seq}` : `#${first.seq}-${(call.at(-1) as LedgerRecord).seq}`;
   // A task that came with a call stands among its steps: the title has the call's own arguments.
   const steps = call
-    .map((r) => printable(stepOf(r, named && r.kind === "session" ? argsOf(r) : undefined)))
+    .map((r) => printable(stepOf(r, named && r.kind === "session" ? argsOf(r) : failureOf(r))))
     .filter((s) => s !== "");
   return [
     `${String(number).padStart(4)}  ${printable(first.ts.slice(11, 23))} ${shortText(title, LINE)}`,
@@ -85,7 +91,7 @@ function wrap(steps: readonly string[], width: number): string[] {
   return lines;
 }
 
-/** What a record adds to the story of its call. `said` is what a session was told. */
+/** What a record adds to the story of its call. `said` is what a session was told, or why a call failed. */
 function stepOf(record: LedgerRecord, said: string | undefined): string {
   const { kind, decision, error, status, ms, detail } = record;
   const rules = decision && decision.rules.length > 0 ? ` by ${decision.rules.join(", ")}` : "";
@@ -105,7 +111,7 @@ function stepOf(record: LedgerRecord, said: string | undefined): string {
       const time = ms === undefined ? "" : ` in ${ms} ms`;
       return status === "ok"
         ? `ok${time}`
-        : `${status ?? "ended"}${time}${error ? `: ${error.code}: ${error.message}` : ""}`;
+        : `${status ?? "ended"}${time}${error ? `: ${error.code}: ${said ?? error.message}` : ""}`;
     }
     default:
       return kind;

@@ -12,6 +12,7 @@ export interface Desk {
   /** Whether arguments and results may be read, and searched for words. */
   readonly payloads: boolean;
   readonly anchors: readonly string[];
+  readonly witnessKeys: readonly string[];
   readonly vkey: string | undefined;
   /** Today's policies, loaded anew for every question. */
   today(): Promise<Today>;

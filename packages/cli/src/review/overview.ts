@@ -95,6 +95,7 @@ export function registerOverviewTools(server: McpServer, desk: Desk): void {
       const report = await verifyLedger({
         ledger: desk.folder,
         anchors: desk.anchors,
+        witnessKeys: desk.witnessKeys,
         ...(desk.vkey !== undefined && { vkey: desk.vkey }),
       });
       const { verdict, integrity, completeness, completeTo, counts, anchors, unchecked, findings, findingCounts } =

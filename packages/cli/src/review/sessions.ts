@@ -3,6 +3,7 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import { gather, type IncidentCall } from "../incident/calls.ts";
 import { treeOf } from "../incident/tree.ts";
+import { errorText } from "../render/said.ts";
 import { type Desk, registerLook } from "./desk.ts";
 import { quoted, UNTRUSTED } from "./untrusted.ts";
 
@@ -100,7 +101,8 @@ async function callsIn(desk: Desk, session: string): Promise<ReturnType<typeof g
 function callView(call: IncidentCall, desk: Desk): z.infer<typeof CALL> {
   const { tool, ending, records, decided, outcome, labels, effects, payloads, parent } = call;
   const known = records.some((record) => record.tool && record.tool.server !== "");
-  const message = outcome?.error?.message ?? (ending === "ran" ? undefined : decided?.error?.message);
+  const failure = outcome && errorText(outcome, desk.payloads ? call.result : undefined);
+  const message = failure ?? (ending === "ran" ? undefined : decided?.error?.message);
   const untrusted = {
     ...(!known && tool !== "-" && { tool: quoted(tool) }),
     ...(message !== undefined && { message: quoted(message) }),

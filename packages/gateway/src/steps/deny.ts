@@ -1,4 +1,4 @@
-import { messageOf, type Reason } from "@callgate/core";
+import { CallgateError, messageOf, type Reason } from "@callgate/core";
 import type { Answer } from "../exchange.ts";
 import { WIRE_CODES } from "../upstream/message.ts";
 import type { Life, Refusal } from "./life.ts";
@@ -24,7 +24,12 @@ export async function deny(life: Life, refusal: Refusal): Promise<Answer> {
   const errors = "fault" in refusal ? [] : (refusal.errors ?? []);
   let record: number | undefined;
   try {
-    record = await recordDenial(life, reasons, errors, "fault" in refusal ? messageOf(refusal.fault) : undefined);
+    record = await recordDenial(
+      life,
+      reasons,
+      errors,
+      "fault" in refusal ? { fault: nameOf(refusal.fault) } : { kept: refusal.kept },
+    );
   } catch (error) {
     life.gate.log.error({ call: life.id, err: messageOf(error) }, "a denial could not be recorded");
   }
@@ -41,6 +46,12 @@ export async function deny(life: Life, refusal: Refusal): Promise<Answer> {
   );
   const wire = "wire" in refusal ? refusal.wire : undefined;
   return answerOf(life, reasons, record, wire);
+}
+
+/** What kind of error it was: its message may quote what the agent wrote, and is in the log. */
+function nameOf(fault: unknown): string {
+  if (fault instanceof CallgateError) return fault.code;
+  return fault instanceof Error ? fault.name : "unknown";
 }
 
 function answerOf(

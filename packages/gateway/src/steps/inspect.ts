@@ -42,7 +42,11 @@ export function inspect(life: Life, ran: Ran): Outcome {
   }
 }
 
-/** A JSON-RPC error is text of the server like any result. */
+/** What a server writes is in the payload alone: a leaf can be neither redacted nor shredded. */
+const TOOL_FAILED = { code: "tool-error", message: "the tool reported an error" } as const;
+const SERVER_FAILED = "the server answered with an error";
+
+/** A JSON-RPC error is text of the server like any result, and is recorded as one. */
 function refused(life: Life, received: WireError, ms: number): Outcome {
   const said = typeof received.message === "string" ? received : { ...received, message: String(received.message) };
   const verdict = judgeError(life, said);
@@ -56,7 +60,8 @@ function refused(life: Life, received: WireError, ms: number): Outcome {
   return {
     answer: { error },
     status: "error",
-    error: { code: `wire/${error.code}`, message: error.message },
+    error: { code: `wire/${Number.isSafeInteger(error.code) ? error.code : "other"}`, message: SERVER_FAILED },
+    text: stringifyJson(error),
     ms,
   };
 }
@@ -89,7 +94,7 @@ function judged(
   const isError = received["isError"] === true;
   if (request.operation === "tools/call" && tool.checkResult && !isError) {
     const structured = received["structuredContent"];
-    const fault = structured === undefined ? "it has no structuredContent" : tool.checkResult(structured);
+    const fault = structured === undefined ? "it has no structuredContent" : tool.checkResult(structured)?.told;
     if (fault) {
       // It names members of the result, which are the server's words: for operators alone.
       gate.log.debug({ call: life.id, tool: request.name, fault }, "a result does not fit its output schema");
@@ -101,7 +106,7 @@ function judged(
   return {
     answer,
     status: isError ? "error" : "ok",
-    ...(isError && { error: { code: "tool-error", message: firstText(result) } }),
+    ...(isError && { error: TOOL_FAILED }),
     text,
     digest: digestOf(text),
     ms,
@@ -198,11 +203,4 @@ function failure(life: Life, rule: string, message: string, remedy: string | und
     `The call failed: ${message}.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`,
     denial,
   );
-}
-
-function firstText(result: Record<string, unknown>): string {
-  const content = Array.isArray(result["content"]) ? (result["content"][0] as unknown) : undefined;
-  return isObject(content) && typeof content["text"] === "string"
-    ? content["text"].slice(0, 200)
-    : "the tool reported an error";
 }

@@ -95,6 +95,8 @@ export type Refusal =
   | {
       readonly reasons: readonly Reason[];
       readonly errors?: readonly Reason[];
+      /** What the record says for the first reason's message, where that has words of the agent's. */
+      readonly kept?: string;
       readonly wire?: "unknown" | "invalid-state";
     }
   | { readonly fault: unknown };
@@ -103,9 +105,11 @@ export type Refusal =
 export interface Outcome {
   readonly answer: Answer;
   readonly status: "ok" | "error" | "cancelled" | "timeout" | "input_required";
+  /** The message MUST be the broker's own or a policy's: it is recorded in the clear. */
   readonly error?: { readonly code: string; readonly message: string };
-  /** The result as JSON text, where there is one, and its digest. */
+  /** The result, or the server's error, as JSON text, where there is one. */
   readonly text?: string;
+  /** Of a result's text. */
   readonly digest?: Digest;
   /** Milliseconds between sending the request and its answer. */
   readonly ms: number;

@@ -5,6 +5,8 @@ import { redacted } from "../redact.ts";
 import { canonicalText } from "../validate.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
+const AFTER = "after what a policy changed in the arguments";
+
 /**
  * Does to the arguments what the permitting policies demand: redact, rewrite, clamp. What goes to the server is checked against its
  * schema again; arguments that no longer fit are a deny, and so is an obligation that cannot be carried out. MUST come before anyone
@@ -30,16 +32,15 @@ export function oblige(life: Life): Refusal | undefined {
   }
   const fault = tool?.checkArgs?.(args);
   if (fault)
-    return refuse(
-      "obligation",
-      `after what a policy changed in the arguments, ${fault}`,
-      "tell an operator: the policy does not fit the tool",
-    );
+    return {
+      ...refuse("obligation", `${AFTER}, ${fault.told}`, "tell an operator: the policy does not fit the tool"),
+      kept: `${AFTER}, ${fault.kept}`,
+    };
   const text = canonicalText(args);
   if (text === undefined)
     return refuse(
       "obligation",
-      "after what a policy changed in the arguments, they have no exact form as JSON",
+      `${AFTER}, they have no exact form as JSON`,
       "tell an operator: the policy does not fit the tool",
     );
   life.sent = { args, text, digest: digestOf(text), redacted: isRedacted };

@@ -39,7 +39,7 @@ export async function recordDenial(
   life: Life,
   reasons: readonly Reason[],
   errors: readonly Reason[],
-  fault: string | undefined,
+  { fault, kept }: { readonly fault?: string | undefined; readonly kept?: string | undefined },
 ): Promise<number> {
   const facts = factsText(life);
   const detail = detailOf({ changed: isChanged(life), errors, fault, trial: life.decision?.trial });
@@ -51,7 +51,7 @@ export async function recordDenial(
       rules: [...new Set(reasons.map((r) => r.rule))].slice(0, 50),
       policies: life.decision?.policies ?? life.gate.policies.digest,
     },
-    error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(reasons[0]?.message ?? "", 500) },
+    error: { code: reasons[0]?.rule ?? "callgate/internal", message: clip(kept ?? reasons[0]?.message ?? "", 500) },
     ...(detail && { detail }),
     payloads: payloadsOf(life, facts),
   });
@@ -77,13 +77,16 @@ export async function recordApproval(
   });
 }
 
+const ASKED = new Set(["elicitation/create", "sampling/createMessage", "roots/list"]);
+
 /** What a server asked of the agent's client, and whether it got an answer, or by which rule it did not. Rides with the next commit. */
 export function recordCallback(life: Life, method: string, answered: boolean, refused?: string): void {
   life.gate.ledger.appendLater({
     ...common(life),
     kind: "callback",
     status: answered ? "ok" : "error",
-    detail: { method: clip(method, 128), ...(refused !== undefined && { refused }) },
+    // A method that MCP has not is the server's own words.
+    detail: { method: ASKED.has(method) ? method : "unknown", ...(refused !== undefined && { refused }) },
   });
 }
 
@@ -189,8 +192,8 @@ function payloadsOf(life: Life, facts: string | undefined): NonNullable<RecordDr
 }
 
 function resultOf(life: Life, { text, digest }: Outcome): Pick<RecordDraft, "result" | "payloads"> {
-  if (text === undefined || digest === undefined) return {};
-  const now = redacted(life, text, digest);
+  if (text === undefined) return {};
+  const now = redacted(life, text, digest ?? digestOf(text));
   if (now.text === undefined || now.digest === undefined) return {};
   return { result: now.digest, payloads: { result: now.text } };
 }

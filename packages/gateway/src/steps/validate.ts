@@ -2,6 +2,8 @@ import { digestOf, jsonDepth } from "@callgate/core";
 import { canonicalText, checkLimits } from "../validate.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
+const CORRECT = "correct the arguments and call again";
+
 /** Arguments against the ceilings and the tool's JSON Schema; the state of a multi-round request against its seal. */
 export function validate(life: Life): Refusal | undefined {
   const { gate, request, tool, exchange, grant } = life;
@@ -18,13 +20,14 @@ export function validate(life: Life): Refusal | undefined {
     return refuse(
       "invalid-arguments",
       "the arguments hold a number beyond 1.8e308 or half a surrogate pair, which have no exact form",
-      "correct the arguments and call again",
+      CORRECT,
     );
-  const fault =
-    checkLimits(request.args, text, gate.limits, tool.limits.argumentBytes) ?? tool.checkArgs?.(request.args);
+  const beyond = checkLimits(request.args, text, gate.limits, tool.limits.argumentBytes);
   life.argsText = text;
   life.argsDigest = digestOf(text);
-  if (fault) return refuse("invalid-arguments", fault, "correct the arguments and call again");
+  if (beyond !== undefined) return refuse("invalid-arguments", beyond, CORRECT);
+  const fault = tool.checkArgs?.(request.args);
+  if (fault) return { ...refuse("invalid-arguments", fault.told, CORRECT), kept: fault.kept };
   if (exchange.requestState === undefined && exchange.inputResponses === undefined) return undefined;
   const { agent, user } = grant.principal;
   life.round = gate.seal.open(exchange.requestState, { agent, user, tool: request.name, args: life.argsDigest });

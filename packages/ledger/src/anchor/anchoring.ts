@@ -1,13 +1,10 @@
 import { CallgateError, messageOf } from "@callgate/core";
+import type { Patience } from "../patience.ts";
 import type { Anchor, Comparison, LogView, SignedCheckpoint } from "./anchor.ts";
 
-/** An anchor is given a checkpoint at the latest this long after its commit, in milliseconds... */
-const LATE_MS = 1000;
-/** ...or when so many records were added since the one before. */
+/** An anchor is given a checkpoint when so many records were added since the one before, if it is not late before that. */
 const LATE_RECORDS = 256;
 const LONGEST_PAUSE_MS = 60_000;
-/** How long closing waits for anchors to take the last checkpoint, in milliseconds. */
-const LAST_CALL_MS = 3000;
 
 /** How an anchor stands. */
 export interface AnchorState {
@@ -80,8 +77,14 @@ export interface Hearing {
 export class Anchoring {
   readonly #runners: readonly Runner[];
 
-  constructor(anchors: readonly Anchored[], states: readonly AnchorState[], log: LogView, hear: Hearing) {
-    this.#runners = anchors.map(({ anchor }, i) => new Runner(anchor, states[i] as AnchorState, log, hear));
+  constructor(
+    anchors: readonly Anchored[],
+    states: readonly AnchorState[],
+    log: LogView,
+    patience: Patience,
+    hear: Hearing,
+  ) {
+    this.#runners = anchors.map(({ anchor }, i) => new Runner(anchor, states[i] as AnchorState, log, patience, hear));
   }
 
   get states(): readonly AnchorState[] {
@@ -108,20 +111,23 @@ class Runner {
   state: AnchorState;
   readonly #anchor: Anchor;
   readonly #log: LogView;
+  readonly #patience: Patience;
   readonly #hear: Hearing;
   #next: SignedCheckpoint | undefined;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #pause = LATE_MS;
+  #pause: number;
   #failed: boolean;
   /** INVARIANT: what was never compared with the log is never added to. */
   #compared: boolean;
   #closed = false;
 
-  constructor(anchor: Anchor, state: AnchorState, log: LogView, hear: Hearing) {
+  constructor(anchor: Anchor, state: AnchorState, log: LogView, patience: Patience, hear: Hearing) {
     this.#anchor = anchor;
     this.state = state;
     this.#log = log;
+    this.#patience = patience;
+    this.#pause = patience.late;
     this.#hear = hear;
     this.#failed = state.error !== undefined;
     this.#compared = !this.#failed;
@@ -145,7 +151,7 @@ class Runner {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_CALL_MS).unref());
+    const late = new Promise<void>((resolve) => setTimeout(resolve, this.#patience.lastCall).unref());
     await Promise.race([late, this.#finish()]);
   }
 
@@ -181,7 +187,7 @@ class Runner {
       }
       await this.#anchor.keep(checkpoint, this.#log, size);
       this.state = { name, size: checkpoint.size };
-      this.#pause = LATE_MS;
+      this.#pause = this.#patience.late;
       this.#failed = false;
     } catch (error) {
       this.state = { name, size, error: messageOf(error) };

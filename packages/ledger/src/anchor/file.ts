@@ -1,8 +1,13 @@
-import { mkdir, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { isObject } from "@callgate/core";
 import { parseCheckpoint } from "../checkpoint.ts";
 import { type Anchor, compareNote } from "./anchor.ts";
+
+/** Without waiting for whoever is at the other end of a pipe. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** Bytes at the end of the file that are read first. */
 const TAIL = 64 * 1024;
@@ -17,7 +22,7 @@ export function fileAnchor(name: string, to: string): Anchor {
     },
     async keep({ note }) {
       await mkdir(dirname(path), { recursive: true });
-      const handle = await open(path, "a", 0o600);
+      const handle = await openFile(path, APPEND);
       try {
         const line = `${JSON.stringify({ v: 1, at: new Date().toISOString(), note })}\n`;
         // One write: lines of several logs do not mix.
@@ -31,9 +36,17 @@ export function fileAnchor(name: string, to: string): Anchor {
   };
 }
 
+/** Opens what is a file: a pipe or a device keeps nothing, and may never answer. */
+async function openFile(path: string, flags: number): Promise<FileHandle> {
+  const handle = await open(path, flags, 0o600);
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new Error("it is not a regular file");
+}
+
 /** The newest note of a log in the file; undefined if the file has none or is not there. A line that a crash cut off goes. */
 async function newestNote(path: string, origin: string): Promise<string | undefined> {
-  const handle = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+  const handle = await openFile(path, READ).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
@@ -65,7 +78,7 @@ async function newestNote(path: string, origin: string): Promise<string | undefi
 async function mend(path: string, size: number): Promise<void> {
   const handle = await open(path, "r+").catch(() => undefined);
   if (handle === undefined) {
-    const appending = await open(path, "a");
+    const appending = await openFile(path, APPEND);
     try {
       await appending.write("\n");
     } finally {

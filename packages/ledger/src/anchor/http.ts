@@ -1,3 +1,5 @@
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { CallgateError, messageOf } from "@callgate/core";
 import { parseCheckpoint } from "../checkpoint.ts";
 import { isCosignedBy } from "../cosignature.ts";
@@ -5,6 +7,7 @@ import { parseNote, type VerifierKey } from "../note.ts";
 import type { Anchor, LogView, SignedCheckpoint } from "./anchor.ts";
 
 const PATIENCE_MS = 10_000;
+const MOST_ANSWER = 10_000;
 
 interface Answer {
   readonly status: number;
@@ -21,21 +24,11 @@ export function witnessAnchor(name: string, prefix: string, key: VerifierKey | u
   /** Offers a checkpoint; `old` is what the witness is taken to have seen. */
   async function offer({ note, size }: SignedCheckpoint, log: LogView, old: number): Promise<Answer> {
     const proof = log.consistencyProof(old, size).map((hash) => `${hash.toString("base64")}\n`);
-    try {
-      const response = await fetch(url, {
-        method: "POST",
-        body: `old ${old}\n${proof.join("")}\n${note}`,
-        redirect: "error",
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      });
-      const text = (await response.text()).slice(0, 10_000);
-      if (response.status === 200 && key !== undefined) checkCosignature(note, text, key);
-      return { status: response.status, text };
-    } catch (error) {
-      if (error instanceof CallgateError) throw error;
-      const { cause } = error as { cause?: unknown };
-      throw new CallgateError("ANCHOR_FAILED", `it does not answer: ${messageOf(cause ?? error)}`, { cause: error });
-    }
+    const answer = await post(url, `old ${old}\n${proof.join("")}\n${note}`).catch((cause: unknown) => {
+      throw new CallgateError("ANCHOR_FAILED", `it does not answer: ${messageOf(cause)}`, { cause });
+    });
+    if (answer.status === 200 && key !== undefined) checkCosignature(note, answer.text, key);
+    return answer;
   }
 
   return {
@@ -63,6 +56,26 @@ export function witnessAnchor(name: string, prefix: string, key: VerifierKey | u
       if (second.status !== 200) throw refused(second);
     },
   };
+}
+
+// Not `fetch`: what stands behind it is WebAssembly, which this thread is better without. Redirections are not followed.
+function post(url: string, body: string): Promise<Answer> {
+  const send = url.startsWith("https:") ? httpsRequest : httpRequest;
+  const options = {
+    method: "POST",
+    headers: { "content-type": "text/plain; charset=utf-8" },
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  };
+  return new Promise((resolve, reject) => {
+    const request = send(url, options, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        if (text.length < MOST_ANSWER) text += chunk;
+      });
+      response.on("error", reject).on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    request.on("error", reject).end(body);
+  });
 }
 
 /** The size that a conflict names. */

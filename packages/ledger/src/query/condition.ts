@@ -58,17 +58,22 @@ export function choiceOf(column: Column, any: readonly Match[]): Choice {
 /** A term (but of text) as a condition that no index is used for. */
 export function conditionOf(term: Term): Condition {
   if (isNumeric(term)) {
-    const value = term.field === "seq" ? "+seq" : "(leaf ->> '$.ms')";
+    const value = term.field === "seq" ? "+seq" : inLeaf("$.ms");
     return negated(term, numbers(value, term.any));
   }
   const { field, any } = term;
   if (field === "rule") {
     const rule = matching("value", any);
-    const sql = `EXISTS (SELECT 1 FROM json_each(leaf, '$.decision.rules') WHERE ${rule.sql})`;
+    const sql = `EXISTS (SELECT 1 FROM json_each(iif(json_valid(leaf), leaf, '{}'), '$.decision.rules') WHERE ${rule.sql})`;
     return negated(term, { sql, values: rule.values });
   }
-  const value = isColumn(field) ? `+${field}` : `(leaf ->> '${PATHS[field as keyof typeof PATHS]}')`;
+  const value = isColumn(field) ? `+${field}` : inLeaf(PATHS[field as keyof typeof PATHS]);
   return negated(term, matching(value, any));
+}
+
+/** A member of the leaf; none of a leaf that somebody edited so that it is no JSON, which would end the whole query. */
+function inLeaf(path: string): string {
+  return `iif(json_valid(leaf), leaf ->> '${path}', NULL)`;
 }
 
 /** What is absent has no value: a negation holds for it. */

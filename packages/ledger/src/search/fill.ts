@@ -1,3 +1,5 @@
+import { CallgateError } from "@callgate/core";
+import type { LedgerReader, ShownRecord } from "../port.ts";
 import { openReader } from "../reader.ts";
 import { type Entry, hasIndex, IndexFile } from "./index-file.ts";
 import { textOf } from "./words.ts";
@@ -27,7 +29,8 @@ export function openFilling(folder: string, { rebuild = false }: { readonly rebu
     return {
       step() {
         let from = index.indexed;
-        const head = reader.query({ limit: 1 })[0]?.seq ?? 0;
+        // A checkpoint is written with the newest record, which itself may be one that cannot be read.
+        const head = reader.checkpoint()?.size ?? 0;
         if (from > head) {
           // The ledger is an older copy of what was indexed.
           index.clear();
@@ -36,7 +39,7 @@ export function openFilling(folder: string, { rebuild = false }: { readonly rebu
         const to = Math.min(head, from + BATCH);
         const entries: Entry[] = [];
         for (let seq = from + 1; seq <= to; seq++) {
-          const shown = reader.show(seq);
+          const shown = readable(reader, seq);
           if (shown) entries.push({ seq, session: shown.record.session, text: textOf(shown.record, shown.payloads) });
         }
         if (to > from) index.add(entries, from, to);
@@ -53,9 +56,20 @@ export function openFilling(folder: string, { rebuild = false }: { readonly rebu
   }
 }
 
+/** A record; undefined where there is none or its leaf cannot be read, which is nothing to stop an index for. */
+function readable(reader: LedgerReader, seq: number): ShownRecord | undefined {
+  try {
+    return reader.show(seq);
+  } catch (error) {
+    if (error instanceof CallgateError && error.code === "LEDGER_UNREADABLE") return undefined;
+    throw error;
+  }
+}
+
 /**
  * Takes a session's words out of a folder's index, and keeps out what an indexer has read of it by now. Its key MUST be
  * gone before, or the index may get them again when it is rebuilt. Without an index there is nothing to do.
+ * Throws `LEDGER_INDEX_BUSY` as `IndexFile.forget` does.
  */
 export function forgetSession(folder: string, session: string): void {
   if (!hasIndex(folder)) return;

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { CallgateError } from "@callgate/core";
 import Database from "better-sqlite3";
 import { indexPath } from "./attach.ts";
 import { WORDS } from "./words.ts";
@@ -6,6 +7,8 @@ import { WORDS } from "./words.ts";
 /** Changes with every change of what is indexed: an index of another version is made anew. */
 const VERSION = "1";
 const BUSY_MS = 30_000;
+/** How long readers are waited for when what was forgotten is to leave the write-ahead log. */
+const READERS_MS = 3000;
 
 /** What the index holds of one record. */
 export interface Entry {
@@ -88,8 +91,9 @@ export class IndexFile {
   }
 
   /**
-   * Takes a session's words out, for good: once this returns, the file does not hold them. Takes seconds where there
-   * are millions of records.
+   * Takes a session's words out, for good: once this returns, neither the file nor its write-ahead log holds them. Takes
+   * seconds where there are millions of records. Throws `LEDGER_INDEX_BUSY` if a reader keeps them in the log: they are
+   * not found any more, and it MUST be called again.
    */
   forget(session: string): void {
     this.#db
@@ -101,7 +105,15 @@ export class IndexFile {
         if (changes > 0) this.#db.exec("INSERT INTO words (words) VALUES ('optimize')");
       })
       .immediate();
-    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    this.#db.pragma(`busy_timeout = ${READERS_MS}`);
+    const [left] = this.#db.pragma("wal_checkpoint(TRUNCATE)") as [{ readonly busy: number }];
+    this.#db.pragma(`busy_timeout = ${BUSY_MS}`);
+    if (left.busy !== 0)
+      throw new CallgateError(
+        "LEDGER_INDEX_BUSY",
+        "another program reads the index of words, whose log still has those of the session",
+        { help: "run it again once no other program reads the index" },
+      );
   }
 
   /** Forgets everything, so that the next addition begins with the first record. */
