@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { parseCheckpoint } from "./checkpoint.ts";
 import { ledgerPath, makePrivate, syncFolder } from "./folder.ts";
 import { NO_LEAF } from "./leaf.ts";
+import { takeLease } from "./lease.ts";
 import { adoptLogKey, draftLogKey, type LogKey, publishKey, readLogKey } from "./log-key.ts";
 import { leafHash, type Tree } from "./merkle.ts";
 import { isSignedBy, parseVerifierKey } from "./note.ts";
@@ -56,7 +57,16 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     for (const one of open.splice(0).toReversed()) one.close();
   };
   try {
-    open.push(takeLease(folder));
+    open.push(
+      takeLease(
+        join(resolve(folder), "ledger.lock"),
+        (cause) =>
+          new CallgateError("LEDGER_LOCKED", `another broker is writing to the ledger in \`${folder}\``, {
+            help: "stop it first, or give this one a data folder of its own with `--data`",
+            cause,
+          }),
+      ),
+    );
     const path = ledgerPath(folder);
     // Records hold arguments and results.
     makePrivate(path);
@@ -103,25 +113,6 @@ function readOnly(path: string): Database.Database | undefined {
     return db;
   } catch {
     return undefined;
-  }
-}
-
-// The lease is an exclusive transaction on a file of its own: the operating system ends it with the process, however that
-// ends, and readers of the ledger are not kept out.
-function takeLease(folder: string): Database.Database {
-  const path = join(resolve(folder), "ledger.lock");
-  makePrivate(path);
-  const lease = new Database(path, { timeout: 0 });
-  try {
-    lease.exec("BEGIN EXCLUSIVE");
-    return lease;
-  } catch (cause) {
-    lease.close();
-    if ((cause as { code?: string }).code !== "SQLITE_BUSY") throw cause;
-    throw new CallgateError("LEDGER_LOCKED", `another broker is writing to the ledger in \`${folder}\``, {
-      help: "stop it first, or give this one a data folder of its own with `--data`",
-      cause,
-    });
   }
 }
 

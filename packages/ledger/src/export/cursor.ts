@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { CallgateError, isObject, messageOf } from "@callgate/core";
-import Database from "better-sqlite3";
-import { makePrivate, writeDurably } from "../folder.ts";
+import { writeDurably } from "../folder.ts";
+import { takeLease } from "../lease.ts";
 
 /** How far an export got: everything that it is about, up to `seq`, is at the target. */
 export interface CursorPlace {
@@ -28,7 +28,14 @@ export interface ExportCursor {
 export function openCursor(file: string, log: string, what: string, anew = false): ExportCursor {
   const path = resolve(file);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lease = takeLease(path);
+  const lease = takeLease(
+    `${path}.lock`,
+    (cause) =>
+      new CallgateError("EXPORT_BUSY", `another process exports with the cursor \`${path}\``, {
+        help: "stop it first, or name another cursor and another target",
+        cause,
+      }),
+  );
   try {
     let place = existsSync(path) && !anew ? readPlace(path, log, what) : undefined;
     return {
@@ -73,21 +80,4 @@ function refused(path: string, why: string, cause?: unknown): CallgateError {
     help: "name another one with `--cursor`, or begin anew with `--from 1`",
     cause,
   });
-}
-
-// An exclusive transaction on a file of its own ends with the process, however that ends.
-function takeLease(cursor: string): Database.Database {
-  const path = `${cursor}.lock`;
-  makePrivate(path);
-  const lease = new Database(path, { timeout: 0 });
-  try {
-    lease.exec("BEGIN EXCLUSIVE");
-    return lease;
-  } catch (cause) {
-    lease.close();
-    throw new CallgateError("EXPORT_BUSY", `another process exports with the cursor \`${cursor}\``, {
-      help: "stop it first, or name another cursor and another target",
-      cause,
-    });
-  }
 }
