@@ -3,9 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Agent, connect, KINDS, type Kind, textOf } from "../support/agent.ts";
 import { type Broker, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
-import { newestIn, recordsIn } from "../support/ledger.ts";
+import { callbacksAfter, newestIn } from "../support/ledger.ts";
 import { manifestOf } from "../support/manifest.ts";
-import { until } from "../support/until.ts";
 import { VERSION } from "../support/wire.ts";
 
 // Questions of a server of the stateless era, which asks by breaking off and is answered by a request that goes on.
@@ -132,11 +131,7 @@ describe.each(KINDS)("for the %s", (kind: Kind) => {
     expect(textOf(await agent.call("asking__inquire"))).toBe("thanks");
     expect(answers.at(-1)).toMatchObject({ content: { note: `it is ${PASSWORD}` } });
     await agent.close();
-    const callbacks = await until("both callbacks", () => {
-      const found = recordsIn(broker.data, { after: before, kind: ["callback"] });
-      return found.length === 2 && found;
-    });
-    expect(callbacks.map((r) => [r.status, r.detail])).toEqual([
+    expect(await callbacksAfter(broker.data, before, 2)).toEqual([
       ["error", { method: "elicitation/create", refused: "callgate/secret-answer" }],
       ["ok", { method: "elicitation/create" }],
     ]);

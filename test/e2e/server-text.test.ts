@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Agent, type Answers, connect, KINDS, type Kind, ruleOf, textOf } from "../support/agent.ts";
 import { type Broker, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
-import { newestIn, recordsIn } from "../support/ledger.ts";
+import { callbacksAfter, newestIn, recordsIn } from "../support/ledger.ts";
 import { manifestOf } from "../support/manifest.ts";
 import { LURE, PASSWORD, setTalker } from "../support/talker.ts";
 import { until } from "../support/until.ts";
@@ -221,11 +221,7 @@ describe.each(KINDS)("for the %s", (kind) => {
     await agent.call("talker__inquire");
     expect(answers().at(-1)).toContain(note);
     await agent.close();
-    const callbacks = await until("both callbacks", () => {
-      const found = recordsIn(broker.data, { after: before, kind: ["callback"] });
-      return found.length === 2 && found;
-    });
-    expect(callbacks.map((r) => [r.status, r.detail])).toEqual([
+    expect(await callbacksAfter(broker.data, before, 2)).toEqual([
       ["error", { method: "elicitation/create", refused: "callgate/secret-answer" }],
       ["ok", { method: "elicitation/create" }],
     ]);

@@ -46,6 +46,15 @@ export async function callsAfter(data: string, seq: number): Promise<readonly Go
   });
 }
 
+/** What became of questions that servers asked of the agent's client after a record, once there are so many. */
+export async function callbacksAfter(data: string, seq: number, count: number): Promise<unknown[]> {
+  const callbacks = await until(`${count} callbacks`, () => {
+    const found = recordsIn(data, { after: seq, kind: ["callback"] });
+    return found.length === count && found;
+  });
+  return callbacks.map((r) => [r.status, r.detail]);
+}
+
 /** The payloads of a record, as far as they can be read. */
 export function payloadsOf(data: string, seq: number): { readonly [name: string]: string } {
   const reader = openReader(data);
