@@ -7,9 +7,9 @@ import type { BudgetBook } from "./budget.ts";
 import type { ApprovalConfig, LoopConfig, MessageLimits } from "./config/index.ts";
 import type { Parking } from "./parking.ts";
 import type { RateCaps } from "./rate-cap.ts";
+import type { Redaction } from "./record-redaction.ts";
 import type { Registry } from "./registry.ts";
 import type { StateSeal } from "./state.ts";
-import type { Redaction } from "./steps/redact.ts";
 
 /** What the life of a call needs, and nothing more. A reload swaps `policies` and the settings; a call keeps what it began with. */
 export interface Gate {

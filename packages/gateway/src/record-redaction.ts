@@ -1,6 +1,7 @@
-import { canonicalJson, compileGlobs, isObject } from "@callgate/core";
+import { canonicalJson, compileGlobs, isObject, parseJson } from "@callgate/core";
 import { RE2JS } from "re2js";
-import { replaceAt } from "../json-path.ts";
+import { replaceAt } from "./json-path.ts";
+import { REDACTED } from "./redact.ts";
 
 /** What is kept out of the record. A rule without a path holds for every text, one without a pattern takes the whole value. */
 export interface RedactRule {
@@ -14,8 +15,6 @@ export interface RedactRule {
 
 /** The JSON text of a tool's arguments or result as it may be recorded: the same text if nothing in it is to be kept out. */
 export type Redaction = (tool: string, text: string) => string;
-
-const REDACTED = "[redacted]";
 
 /** Compiles the rules. Throws for a path or a pattern that cannot be read: what does nothing MUST NOT pass for a redaction. */
 export function compileRedaction(rules: readonly RedactRule[]): Redaction {
@@ -31,7 +30,7 @@ export function compileRedaction(rules: readonly RedactRule[]): Redaction {
   return (tool, text) => {
     const own = compiled.filter(({ concerns }) => concerns(tool));
     if (own.length === 0) return text;
-    const before: unknown = JSON.parse(text);
+    const before = parseJson(text);
     const after = own.reduce((value, { apply }) => apply(value), before);
     const [old, now] = [canonicalJson(before), canonicalJson(after)];
     return old === now ? text : now;

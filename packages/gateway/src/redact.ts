@@ -6,7 +6,7 @@ import type { WireError } from "./upstream/message.ts";
 type Redaction = Extract<Obligation, { kind: "redact" }>;
 
 /** What stands where something was taken out. */
-const REDACTED = "[redacted]";
+export const REDACTED = "[redacted]";
 /** More copies than this are not looked for: the result is withheld. */
 const MAX_CHANGED = 10_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compileRedaction, type RedactRule } from "../src/steps/redact.ts";
+import { compileRedaction, type RedactRule } from "../src/record-redaction.ts";
 
 const seen = (rules: readonly RedactRule[], value: unknown, tool = "crm__find"): unknown =>
   JSON.parse(compileRedaction(rules)(tool, JSON.stringify(value)));
@@ -45,6 +45,11 @@ describe("redaction of what is recorded", () => {
     const text = '{"b": 12345678901234567890, "a":1}';
     expect(compileRedaction([{ path: "$.c" }])("t", text)).toBe(text);
     expect(compileRedaction([])("t", "no JSON")).toBe("no JSON");
+  });
+
+  it("keeps every digit of what it leaves", () => {
+    const text = '{"id":9007199254740993,"key":"sk-1"}';
+    expect(compileRedaction([{ path: "$.key" }])("t", text)).toBe('{"id":9007199254740993,"key":"[redacted]"}');
   });
 
   it("does not leave a pattern's time to whoever writes the text", () => {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { CallgateError, messageOf } from "@callgate/core";
 import { type AnchorTarget, openAnchor } from "@callgate/ledger";
-import { compileRedaction, type RedactRule } from "../steps/redact.ts";
+import { compileRedaction, type RedactRule } from "../record-redaction.ts";
 import type { Findings } from "./findings.ts";
 import { definedOnly } from "./manifest.ts";
 import type { ConfigInput } from "./schema.ts";

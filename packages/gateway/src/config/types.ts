@@ -1,7 +1,7 @@
 import type { ArgumentRole, Digest, Label, Naming, ToolEffect } from "@callgate/core";
 import type { AnchorTarget } from "@callgate/ledger";
 import type { PolicySettings, PolicySource, ResultFlow } from "@callgate/policy";
-import type { RedactRule } from "../steps/redact.ts";
+import type { RedactRule } from "../record-redaction.ts";
 import type { Secret, Setting } from "./secret.ts";
 
 /**

@@ -49,15 +49,16 @@ export function admit(life: Life): Refusal | undefined {
     );
   const { watch } = session.state;
   const readsFlow = gate.policies.readsFlow(tool);
+  const readsLabels = gate.policies.readsLabels(tool);
   // A rule that asks for origins or labels MUST NOT be decided on a session of which only the end was watched.
-  if ((readsFlow || gate.policies.readsLabels(tool)) && !watch)
+  if ((readsFlow || readsLabels) && !watch)
     return refuse(
       "flow-unwatched",
       "the session began before the policies asked where its values come from",
       "open a new session, or use a new token",
     );
   const flow = readsFlow ? watch?.facts(tool.name, request.args) : undefined;
-  const labels = gate.policies.readsLabels(tool) ? watch?.labels() : [];
+  const labels = readsLabels ? watch?.labels() : [];
   if ((readsFlow && !flow) || !labels)
     return refuse(
       "flow-lost",

@@ -54,9 +54,9 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
     const callback = question(life, sent.text, reason);
     if (exchange.ask) {
-      if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+      if (exchange.cancelled) return cancelledRefusal();
       const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
-      if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+      if (exchange.cancelled) return cancelledRefusal();
       exchange.onCancel = undefined;
       return await conclude(life, exact, approval.id, response);
     }
@@ -74,7 +74,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
 
   if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
   // The agent may have gone while that was written, when nobody listened yet.
-  if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+  if (exchange.cancelled) return cancelledRefusal();
   gate.log.info(
     { call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool },
     "held: waiting for an operator",
@@ -83,7 +83,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   exchange.onCancel = waiting.stop;
   const answered = await waiting.answered;
   exchange.onCancel = undefined;
-  if (exchange.cancelled) return refuse("cancelled", "the call was cancelled while it was held");
+  if (exchange.cancelled) return cancelledRefusal();
   if (answered?.status === "approved") {
     const used = gate.approvals.use(exact);
     if (used) return accept(life, used.id, used.answeredBy);
@@ -100,6 +100,10 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     `${reason}; a person has to approve this exact call first (approval ${approval.id})`,
     `an operator can run \`callgate approvals approve ${approval.id}\`; then send the same call again`,
   );
+}
+
+function cancelledRefusal(): Refusal {
+  return refuse("cancelled", "the call was cancelled while it was held");
 }
 
 /** Resolves when the agent cancels, so that a call nobody waits for does not wait for a person. */
