@@ -8,7 +8,7 @@ import { connect, KINDS, ruleOf } from "../support/agent.ts";
 import { type Broker, callgate, startBroker } from "../support/broker.ts";
 import { DIARY, DIARY_TOOLS } from "../support/diary.ts";
 import { makeFolder } from "../support/folder.ts";
-import { recordsIn } from "../support/ledger.ts";
+import { payloadsOf, recordsIn } from "../support/ledger.ts";
 import { manifestOf } from "../support/manifest.ts";
 import { until } from "../support/until.ts";
 
@@ -85,6 +85,7 @@ beforeAll(async () => {
         self: { scopes: ["callgate:sessions", "mail:send"] },
       },
       flow: { trusted: { team: ["carl@corp.example"] }, trustedFiles: { directory: "directory.csv" } },
+      ledger: { redact: [{ pattern: "sk-[a-z0-9]+" }] },
       policies: ["policies/*.yaml"],
     }),
   );
@@ -274,6 +275,17 @@ describe("a task in request metadata", () => {
 
   it.each([7, "", " ", "x".repeat(65_537)])("is refused if it is no task (%#)", async (task) => {
     expect(await callWith("bot", task)).toBe("callgate/invalid-task");
+  });
+});
+
+describe("what is kept out of the record", () => {
+  it("is kept out of tasks too", async () => {
+    const { session } = await opened({ task: "Use sk-4711 to write" });
+    await api("POST", `/v1/sessions/${session}`, harness, { task: "and sk-4712 to read" });
+    const said = recordsIn(broker.data, { session }).map((r) => payloadsOf(broker.data, r.seq)["args"]);
+    expect(said.join()).toContain("Use [redacted] to write");
+    expect(said.join()).toContain("and [redacted] to read");
+    expect(said.join()).not.toContain("sk-471");
   });
 });
 

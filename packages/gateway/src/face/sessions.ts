@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CallgateError, compileGlobs, digestOf, type Grant, messageOf } from "@callgate/core";
+import { CallgateError, compileGlobs, type Grant, messageOf } from "@callgate/core";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { Broker } from "../broker.ts";
 import type { DeclaredSession } from "../declared-sessions.ts";
 import { SESSIONS_SCOPE, TASK_LIMIT } from "../harness.ts";
+import { sessionRecord } from "../session-record.ts";
 import { readBody, sendJson } from "./body.ts";
 
 /** Where harnesses open sessions; `<path>/<id>` is one of them. */
@@ -184,15 +185,10 @@ async function record(
   state: string,
   said: object | undefined,
 ): Promise<void> {
-  const args = said && JSON.stringify(said).toWellFormed();
-  await broker.gate.ledger.append({
-    kind: "session",
-    agent: session.agent,
-    ...(session.user !== undefined && { user: session.user }),
-    session: session.state.id,
-    ...(args !== undefined && { args: digestOf(args), payloads: { args } }),
-    detail: { state, opener: session.opener.agent, expires: new Date(session.expires).toISOString() },
-  });
+  const { agent, user, opener, expires } = session;
+  const detail = { state, opener: opener.agent, expires: new Date(expires).toISOString() };
+  const { gate } = broker;
+  await gate.ledger.append(sessionRecord(gate, { agent, user, session: session.state.id }, detail, said));
 }
 
 function invalid(error: z.ZodError): Problem {

@@ -1,5 +1,6 @@
-import { digestOf, messageOf } from "@callgate/core";
+import { messageOf } from "@callgate/core";
 import { TASK_LIMIT, TASK_META, TASK_SCOPE } from "../harness.ts";
+import { sessionRecord } from "../session-record.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 
 /**
@@ -23,18 +24,10 @@ export function declare(life: Life): Refusal | undefined {
       "send what the user asked for, in the user's own words",
     );
   if (!session.state.watch?.task(task)) return undefined;
-  const args = JSON.stringify({ task: task.toWellFormed() });
+  const { agent, user } = grant.principal;
   try {
-    gate.ledger.appendLater({
-      kind: "session",
-      agent: grant.principal.agent,
-      ...(grant.principal.user !== undefined && { user: grant.principal.user }),
-      session: session.id,
-      call: life.id,
-      args: digestOf(args),
-      detail: { state: "task" },
-      payloads: { args },
-    });
+    const draft = sessionRecord(gate, { agent, user, session: session.id }, { state: "task" }, { task });
+    gate.ledger.appendLater({ ...draft, call: life.id });
     return undefined;
   } catch (error) {
     gate.log.error({ call: life.id, err: messageOf(error) }, "the ledger cannot append");
