@@ -6,6 +6,7 @@ import { BudgetBook } from "./budget.ts";
 import { compilePolicies, NOTHING_YET } from "./compiled.ts";
 import type { Config } from "./config/index.ts";
 import { type DeclaredSession, DeclaredSessions } from "./declared-sessions.ts";
+import { Fleet } from "./fleet.ts";
 import { FlowWatch } from "./flow-watch.ts";
 import type { Gate } from "./gate.ts";
 import { openSigningKey, openStateKey, type SigningKey } from "./identity/keys.ts";
@@ -17,12 +18,13 @@ import { RateCaps } from "./rate-cap.ts";
 import { compileRedaction } from "./record-redaction.ts";
 import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
+import type { Served } from "./served.ts";
 import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenStates } from "./token-states.ts";
 import type { LinkOwner } from "./upstream/link.ts";
-import { Upstream } from "./upstream/upstream.ts";
+import type { ToolDefinition } from "./upstream/upstream.ts";
 
 /** Something that agents may want to hear: a list changed. */
 export type ListKind = "tools" | "resources" | "prompts";
@@ -41,7 +43,7 @@ export class Broker {
   config: Config;
   #log: Logger;
   #signing: SigningKey;
-  #upstreams = new Map<string, Upstream>();
+  readonly #fleet: Fleet;
   readonly #tokenStates = new TokenStates();
   /** Sessions that stand for a token, for requests of the stateless era. */
   #byToken = new Map<string, Session>();
@@ -58,6 +60,14 @@ export class Broker {
     this.#signing = signing;
     this.#log = log;
     this.relay = new Relay(gate, this.subscriptions);
+    this.#fleet = new Fleet(
+      {
+        onDefinitions: (server, tools) => this.#defined(server, tools),
+        onListChanged: (kind) => this.#announce(kind),
+        onResourceUpdated: (server, params) => this.subscriptions.updated(server, params),
+      },
+      log,
+    );
     this.#sweep = setInterval(() => void this.#sweepIdle(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -138,14 +148,14 @@ export class Broker {
   /** What the servers together can do, as MCP server capabilities. */
   capabilities(): Record<string, unknown> {
     const has = (family: string, member?: string): boolean =>
-      [...this.#upstreams.values()].some((u) => {
+      this.#fleet.all().some((u) => {
         const value = u.negotiated?.capabilities[family];
         return isObject(value) && (member === undefined || value[member] === true);
       });
     const configs = Object.values(this.config.servers);
     const resources = configs.some((c) => c.manifest.resources) && has("resources");
     const prompts = configs.some((c) => c.manifest.prompts) && has("prompts");
-    const modern = [...this.#upstreams.values()].some((u) => u.negotiated?.era === "modern");
+    const modern = this.#fleet.all().some((u) => u.negotiated?.era === "modern");
     return {
       tools: { listChanged: true },
       ...(resources && {
@@ -241,33 +251,20 @@ export class Broker {
     if (!session.hasToken) this.gate.budgets.forget(session.id);
     const principal = session.linkKey("principal");
     const last = ![...this.#open].some((s) => s.linkKey("principal") === principal);
-    await Promise.all(
-      [...this.#upstreams.values()].flatMap((u) => [
-        u.release(session.linkKey("session")),
-        ...(last ? [u.release(principal)] : []),
-      ]),
-    );
+    await this.#fleet.release(session.linkKey("session"), ...(last ? [principal] : []));
   }
 
   /** Takes a changed configuration. Rejects and changes nothing if its policies do not load. */
   async reload(config: Config): Promise<void> {
     const before = this.config;
-    const kept = new Map<string, Upstream>();
-    const fresh: Upstream[] = [];
-    for (const server of Object.values(config.servers)) {
-      const known = this.#upstreams.get(server.name);
-      const same = known && connectionOf(known.config) === connectionOf(server);
-      if (same) kept.set(server.name, known);
-      else fresh.push(this.#makeUpstream(server));
-    }
+    const change = this.#fleet.plan(config);
     // Compiled against what the unchanged servers offer now; a server that is new is compiled in when it is up.
     const trial = new Registry(config.naming, this.#log.child({}, { level: "silent" }));
     for (const server of Object.values(config.servers)) {
-      const upstream = kept.get(server.name);
-      if (upstream) trial.update(upstream.withConfig(server), upstream.definitions);
+      const known = change.kept.get(server.name);
+      if (known) trial.update(known.withConfig(server), known.definitions);
     }
     const policies = compilePolicies(config, trial);
-    const gone = [...this.#upstreams.values()].filter((u) => !kept.has(u.name));
     this.config = config;
     Object.assign(this.gate, {
       naming: config.naming,
@@ -280,18 +277,10 @@ export class Broker {
     this.gate.registry.keepOnly(new Set(Object.keys(config.servers)));
     this.gate.budgets.reload(config.budgets);
     this.tokens.reload(config.agents);
-    this.#upstreams = new Map(
-      Object.keys(config.servers).map((name) => [
-        name,
-        kept.get(name) ?? (fresh.find((u) => u.name === name) as Upstream),
-      ]),
-    );
-    for (const upstream of kept.values()) {
-      upstream.config = config.servers[upstream.name] as typeof upstream.config;
-      this.gate.registry.update(upstream, upstream.definitions);
-    }
+    this.#fleet.take(config, change);
+    for (const server of change.kept.values()) this.gate.registry.update(server, server.definitions);
     this.gate.policies = policies;
-    await Promise.all([...gone.map((u) => u.close()), ...fresh.map((u) => u.start())]);
+    await Promise.all([...change.gone.map((s) => s.close()), ...change.fresh.map((s) => s.start())]);
     this.#recompile();
     this.gate.ledger.appendLater({
       kind: "config",
@@ -308,7 +297,7 @@ export class Broker {
     clearInterval(this.#sweep);
     this.gate.parking.close();
     const patience = setTimeout(() => this.#log.warn("servers take long to end"), SHUTDOWN_MS);
-    await Promise.all([...this.#upstreams.values()].map((u) => u.close()));
+    await this.#fleet.close();
     clearTimeout(patience);
     this.gate.approvals.close();
     await this.#indexer?.close();
@@ -316,10 +305,9 @@ export class Broker {
   }
 
   async #start(): Promise<void> {
-    for (const server of Object.values(this.config.servers))
-      this.#upstreams.set(server.name, this.#makeUpstream(server));
-    for (const upstream of this.#upstreams.values()) this.gate.registry.update(upstream, undefined);
-    await Promise.all([...this.#upstreams.values()].map((u) => u.start()));
+    this.#fleet.take(this.config, this.#fleet.plan(this.config));
+    for (const server of this.#fleet.all()) this.gate.registry.update(server, undefined);
+    await Promise.all(this.#fleet.all().map((server) => server.start()));
     this.gate.policies = compilePolicies(this.config, this.gate.registry);
     this.gate.ledger.appendLater({
       kind: "config",
@@ -329,27 +317,15 @@ export class Broker {
   }
   #ready = false;
 
-  #makeUpstream(server: Config["servers"][string]): Upstream {
-    const upstream: Upstream = new Upstream(
-      server,
-      IDENTITY,
-      {
-        onDefinitions: (tools) => {
-          const changed = this.gate.registry.update(upstream, tools);
-          // For commands that check policies while no server runs.
-          keepDefinitions(this.config.data, server.name, this.gate.registry.pinned(server.name)).catch(
-            (error: unknown) => this.#log.warn({ err: messageOf(error) }, "accepted definitions could not be kept"),
-          );
-          if (!this.#ready) return;
-          if (changed) this.#recompile();
-          this.#announce("tools");
-        },
-        onListChanged: (kind) => this.#announce(kind),
-        onResourceUpdated: (params) => this.subscriptions.updated(server.name, params),
-      },
-      this.#log,
+  #defined(server: Served, tools: readonly ToolDefinition[]): void {
+    const changed = this.gate.registry.update(server, tools);
+    // For commands that check policies while no server runs.
+    keepDefinitions(this.config.data, server.name, this.gate.registry.pinned(server.name)).catch((error: unknown) =>
+      this.#log.warn({ err: messageOf(error) }, "accepted definitions could not be kept"),
     );
-    return upstream;
+    if (!this.#ready) return;
+    if (changed) this.#recompile();
+    this.#announce("tools");
   }
 
   /** New definitions can change what policies are checked against. A set that no longer loads is replaced by one that denies. */
@@ -376,14 +352,6 @@ export class Broker {
     const before = Date.now() - IDLE_MS;
     for (const [, session] of this.#byToken) if (session.lastUsed < before) await this.endSession(session);
   }
-}
-
-/** What of a server's configuration needs a new connection when it changes. */
-function connectionOf(config: Config["servers"][string]): string {
-  const { manifest, timeout: _timeout, ...connection } = config;
-  const settings = "env" in connection ? connection.env : connection.headers;
-  const secrets = Object.values(settings).map((v) => (typeof v === "string" ? v : v.reveal()));
-  return JSON.stringify({ ...connection, secrets, callbacks: manifest.callbacks, logging: manifest.logging });
 }
 
 /** The audience of the tokens that this broker takes: one name for a data folder, so that a changed port does not end them. */

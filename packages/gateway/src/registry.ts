@@ -4,14 +4,15 @@ import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
 import type { AccessManifest, ServerConfig, ToolLimits } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
+import type { Served } from "./served.ts";
 import { declaredFacts, OPERATIONS, plainFacts } from "./tool-facts.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
-import type { ToolDefinition, Upstream } from "./upstream/upstream.ts";
+import type { ToolDefinition } from "./upstream/upstream.ts";
 import { type Check, compileSchema } from "./validate.ts";
 
 /** Something an agent may call: a tool whose definition is the pinned one, or a server's resources, prompts or completion. */
 export interface Registered extends ToolFacts {
-  readonly upstream: Upstream;
+  readonly upstream: Served;
   readonly limits: ToolLimits;
   /** Which parts of a result carry its labels. */
   readonly flow: ResultFlow;
@@ -86,7 +87,7 @@ export class Registry {
   }
 
   /** Takes a server's definitions; true if what can be called or listed changed. */
-  update(upstream: Upstream, definitions: readonly ToolDefinition[] | undefined): boolean {
+  update(upstream: Served, definitions: readonly ToolDefinition[] | undefined): boolean {
     const entries = new Map<string, Registered>();
     const quarantined = new Map<string, Quarantined>();
     const config = upstream.config;
@@ -129,7 +130,7 @@ export class Registry {
   }
 
   #addTools(
-    upstream: Upstream,
+    upstream: Served,
     definitions: readonly ToolDefinition[],
     entries: Map<string, Registered>,
     quarantined: Map<string, Quarantined>,
@@ -190,7 +191,7 @@ function digestOfOffered(definition: ToolDefinition): Digest | undefined {
 }
 
 function toolEntry(
-  upstream: Upstream,
+  upstream: Served,
   qualified: string,
   definition: ToolDefinition,
   config: ServerConfig,
@@ -214,7 +215,7 @@ function toolEntry(
   };
 }
 
-function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], access: AccessManifest): Registered {
+function plainEntry(upstream: Served, operation: ToolFacts["operation"], access: AccessManifest): Registered {
   return {
     ...plainFacts(upstream.config.name, operation, access),
     upstream,

@@ -1,6 +1,13 @@
 import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
-import { childEnv, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
+import {
+  type ConnectedServer,
+  childEnv,
+  type Offer,
+  revealAll,
+  type Secret,
+  type ServerConfig,
+} from "../config/index.ts";
 import { IDENTITY } from "../identity.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
@@ -62,9 +69,11 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
       printable(hide(`cannot list the tools of \`${server.name}\`: ${messageOf(error)}${said}`, options.secrets)),
       {
         help:
-          server.transport === "stdio"
-            ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
-            : "check the address and the headers",
+          server.transport === "module"
+            ? `run \`callgate tool register\` for its source`
+            : server.transport === "stdio"
+              ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
+              : "check the address and the headers",
         cause: error,
       },
     );
@@ -85,6 +94,7 @@ async function look(
   log: Logger,
   late: () => boolean,
 ): Promise<Survey> {
+  if (server.transport === "module") throw new Error("its tools are listed by `callgate tool register`");
   const link = await connect(server, timeout, peers, log, late);
   const { capabilities, version } = link.negotiated;
   return {
@@ -99,7 +109,7 @@ async function look(
 }
 
 async function connect(
-  server: ServerConfig,
+  server: ConnectedServer,
   timeout: number,
   peers: Peer[],
   log: Logger,
