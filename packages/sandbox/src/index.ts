@@ -11,3 +11,4 @@ export {
   type Sandbox,
   type SandboxOptions,
 } from "./sandbox.ts";
+export { openStudy, type StudiedScript, type Study } from "./study.ts";
