@@ -139,6 +139,25 @@ export function workerMain(): void {
     return "";
   }
 
+  /**
+   * Whether a text may hold a number that a double does not: 16 digits in a row, or an exponent. Asked out here, so that
+   * an ordinary text costs the guest nothing.
+   */
+  function needsExact(json: string): boolean {
+    const digit = (at: number): boolean => {
+      const code = json.charCodeAt(at);
+      return code >= 48 && code <= 57;
+    };
+    for (let at = 15; at < json.length; at += 16) {
+      if (!digit(at)) continue;
+      let [start, end] = [at, at];
+      while (digit(start - 1)) start--;
+      while (digit(end + 1)) end++;
+      if (end - start >= 15) return true;
+    }
+    return /\d[eE]\+?\d+(?:[\s,}\]]|$)/.test(json);
+  }
+
   function stop(error: unknown): void {
     const message = String((error as { message?: unknown })?.message ?? error).slice(0, 2000);
     const memory = /memory limit|memory allocation|out of memory/i.test(message);
@@ -166,6 +185,7 @@ export function workerMain(): void {
       cell = prepare(job.heapMb);
     }
     warm = undefined;
+    const input = text.slice(cut + 1);
     try {
       const code = codes.get(job.digest) as string;
       const random = randomBytes(16);
@@ -184,7 +204,7 @@ export function workerMain(): void {
         module.evaluateSync();
         target = module.namespace;
       }
-      cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, text.slice(cut + 1)]);
+      cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, input, needsExact(input)]);
     } catch (error) {
       stop(error);
     }
@@ -194,11 +214,12 @@ export function workerMain(): void {
         break;
       }
       const { kind, id, text: body } = next();
+      if (kind === 7) ended = true;
       if (kind < 4 || kind > 6) continue;
       // A repeating timer counts itself again when it asks for its next tick.
       waits--;
       try {
-        cell.enter.applySync(undefined, [kind === 4 ? 2 : kind === 5 ? 3 : 4, id, body]);
+        cell.enter.applySync(undefined, [kind === 4 ? 2 : kind === 5 ? 3 : 4, id, body, needsExact(body)]);
       } catch (error) {
         stop(error);
       }

@@ -20,7 +20,11 @@ export function guestCore(): GuestKit {
   const world = globalThis as unknown as Record<string, unknown>;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call) as (fn: unknown) => (...args: never[]) => never;
   const slice = uncurry(String.prototype.slice) as unknown as (text: string, from: number, to: number) => string;
-  const { stringify, parse } = JSON;
+  const { stringify: write, parse } = JSON;
+  const rawJson = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
+  const asBigInt = BigInt;
+  const { isInteger, isSafeInteger } = Number;
+  const codeAt = uncurry(String.prototype.charCodeAt) as unknown as (text: string, at: number) => number;
   const { defineProperty, freeze, keys, create, getPrototypeOf } = Object;
   const { isArray } = Array;
   const NativePromise = Promise;
@@ -56,6 +60,29 @@ export function guestCore(): GuestKit {
     state[2] = c;
     state[3] = d;
     return (t >>> 0) / 4294967296;
+  }
+
+  /** A JSON text's number as `parseJson` of the broker gives it: a BigInt where a double would lose digits. */
+  function exact(_: string, value: unknown, context: { readonly source?: string }): unknown {
+    if (typeof value !== "number" || !isInteger(value) || isSafeInteger(value)) return value;
+    const source = context.source as string;
+    for (let i = 0; i < source.length; i++) {
+      const code = codeAt(source, i);
+      if ((code < 48 || code > 57) && (code !== 45 || i > 0))
+        return value < 1e21 && value > -1e21 ? asBigInt(asText(value)) : value;
+    }
+    return asBigInt(source);
+  }
+  const parseExact = parse as (text: string, revive: typeof exact) => unknown;
+  const asDigits = (_: string, value: unknown): unknown =>
+    typeof value === "bigint" ? rawJson(bigIntText(value)) : value;
+  /** `JSON.stringify`, with BigInts as their digits. A value without one is written at once; another is written again. */
+  function stringify(value: unknown): string {
+    try {
+      return write(value);
+    } catch {
+      return write(value, asDigits);
+    }
   }
 
   function define(name: string, value: unknown): void {
@@ -187,12 +214,14 @@ export function guestCore(): GuestKit {
     send(23, 0, stringify({ code: found, message, stack }));
   }
 
-  async function run(fn: unknown, entry: string, inputText: string): Promise<void> {
+  async function run(fn: unknown, entry: string, input: string, long: boolean): Promise<void> {
     try {
       let target = fn;
       if (typeof fn === "object" && fn !== null) target = (fn as Record<string, unknown>)[entry];
       if (typeof target !== "function") throw new TypeError(`the code exports no function \`${entry}\``);
-      const value = await apply(target as (...args: unknown[]) => unknown, undefined, [parse(inputText)]);
+      const value = await apply(target as (...args: unknown[]) => unknown, undefined, [
+        long ? parseExact(input, exact) : parse(input),
+      ]);
       const text = stringify(value) as string | undefined;
       if (text !== undefined && text.length > outLimit)
         send(
@@ -273,18 +302,21 @@ export function guestCore(): GuestKit {
   }
 
   /** The worker's only way in. */
-  function enter(op: number, id: number, a: unknown, b: unknown, c: unknown): void {
+  function enter(op: number, id: number, a: unknown, b: unknown, c: unknown, d: unknown): void {
     if (op === 0) connect(a as typeof send, b as typeof askWorker);
     else if (op === 5) configure(a as string);
-    else if (op === 1) then(run(a, b as string, c as string), undefined, undefined);
+    else if (op === 1) then(run(a, b as string, c as string, d as boolean), undefined, undefined);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];
       if (waiting === undefined) return;
       delete pending[id];
       try {
-        const value = parse(a as string);
+        const value = b === true ? parseExact(a as string, exact) : parse(a as string);
         if (op === 2) waiting.yes(value);
-        else waiting.no(new ToolError(asText(value.code), asText(value.message), value.data));
+        else {
+          const told = value as { code: unknown; message: unknown; data: unknown };
+          waiting.no(new ToolError(asText(told.code), asText(told.message), told.data));
+        }
       } catch (error) {
         waiting.no(error);
       }
