@@ -74,6 +74,7 @@ export class Run {
       seeded: seed !== undefined,
       now: this.#request.now ?? null,
       outLimit: bytesOut,
+      longest: Math.max(bytesOut, logBytes),
       tools: this.#request.tools ?? {},
     };
     const job = {
