@@ -1,8 +1,8 @@
 export { type Budgets, budgetsOf, DEFAULT_BUDGETS } from "./budgets.ts";
 export { type DescribedTool, declarationsFor, searchTools } from "./declarations.ts";
 export { type Plan, type PlannedCall, planOf, stripTypes } from "./plan.ts";
+export type { GuestAnswer, GuestCall, RunRequest } from "./request.ts";
 export { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult, type Usage } from "./result.ts";
-export type { GuestAnswer, GuestCall, RunRequest } from "./run.ts";
 export {
   describeLayers,
   type Layer,

@@ -1,7 +1,7 @@
 import { stripTypeScriptTypes } from "node:module";
 import { CallgateError, messageOf } from "@callgate/core";
 import { type Expression, type Node, parse } from "acorn";
-import { wrapScript } from "./run.ts";
+import { wrapScript } from "./request.ts";
 
 /** One place where a script can call a tool. */
 export interface PlannedCall {
