@@ -2,7 +2,7 @@ import { type Digest, messageOf, type Naming, qualifiedName, stringifyJson, type
 import type { ResultFlow } from "@callgate/policy";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
-import type { AccessManifest, ServerConfig, ToolLimits } from "./config/types.ts";
+import type { AccessManifest, ServedConfig, ToolLimits } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
 import type { Served } from "./served.ts";
 import { declaredFacts, OPERATIONS, plainFacts } from "./tool-facts.ts";
@@ -194,7 +194,7 @@ function toolEntry(
   upstream: Served,
   qualified: string,
   definition: ToolDefinition,
-  config: ServerConfig,
+  config: ServedConfig,
   name: string,
 ): Registered {
   const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;

@@ -9,8 +9,9 @@ import {
 } from "@callgate/core";
 import { draftFlow } from "@callgate/policy";
 import type { Definition } from "./config/definition.ts";
-import type { AccessManifest, Config, ToolManifest } from "./config/types.ts";
+import type { AccessManifest, CodeConfig, Config, ToolManifest } from "./config/types.ts";
 import { pinnedDefinitions } from "./pins.ts";
+import { CODE_TOOLS, codeManifest } from "./sandboxed/code-tools.ts";
 
 /** What can be called beside tools, and which part of a manifest opens it. */
 export const OPERATIONS = [
@@ -24,7 +25,7 @@ export const OPERATIONS = [
  * when they were accepted, or when a broker last ran; without one, a tool's arguments are not checked.
  */
 export function toolFactsOf(config: Config): ToolFacts[] {
-  return Object.values(config.servers).flatMap((server) => {
+  const declared = Object.values(config.servers).flatMap((server) => {
     const kept = pinnedDefinitions(config.data, server.name);
     const tools = Object.values(server.manifest.tools).map((tool) =>
       declaredFacts(server.name, qualifiedOf(config.naming, server.name, tool), tool, kept(tool.name, tool.digest)),
@@ -36,6 +37,19 @@ export function toolFactsOf(config: Config): ToolFacts[] {
     const completing = server.manifest.prompts ?? server.manifest.resources;
     return [...tools, ...plain, ...(completing ? [plainFacts(server.name, "completion/complete", completing)] : [])];
   });
+  return config.code ? [...declared, ...codeFacts(config.code)] : declared;
+}
+
+function codeFacts(code: CodeConfig): ToolFacts[] {
+  const { server, tools } = codeManifest(code);
+  return CODE_TOOLS.map((definition) =>
+    declaredFacts(
+      server,
+      qualifiedName("prefixed", server, definition.name),
+      tools[definition.name] as ToolManifest,
+      definition,
+    ),
+  );
 }
 
 function qualifiedOf(naming: Naming, server: string, tool: ToolManifest): string {

@@ -82,6 +82,12 @@ export class GuestRun {
     for (const mark of marks) this.#marks.add(mark);
   }
 
+  /** What an earlier run had read, which this one takes up. */
+  took({ labels, marks }: Pick<GuestRun, "labels" | "marks">): void {
+    for (const label of labels) this.#labels.add(label);
+    for (const mark of marks) this.#marks.add(mark);
+  }
+
   /** Whether the code says a text by itself, so that it need not come from anything that it read. */
   says(text: string): boolean {
     if (!this.#literals) return true;

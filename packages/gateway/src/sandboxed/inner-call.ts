@@ -48,7 +48,7 @@ export async function innerCall(
 }
 
 /** The exchange of a call inside a run: what the call says reaches the agent's client, and no answer does. */
-function innerExchange(outer: Exchange, run: GuestRun): Exchange {
+export function innerExchange(outer: Exchange, run: GuestRun): Exchange {
   const meta = Object.fromEntries(Object.entries(outer.meta ?? {}).filter(([key]) => TRACE.includes(key)));
   return {
     era: outer.era,
