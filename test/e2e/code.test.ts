@@ -233,7 +233,7 @@ describe("what a script spends", () => {
     ["GUEST_ERROR", "throw new Error('mine')"],
     ["OUTPUT_LIMIT", "return 'x'.repeat(5e6)"],
     ["MEMORY_LIMIT", "const a = []; for (;;) a.push(new Array(1e5).fill(1.5));"],
-  ])("%s", async (code, script, budgets = {}) => {
+  ])("%s", async (code, script, budgets: object = {}) => {
     const agent = await agentOf();
     const result = await run(agent, script, { budgets });
     expect(bodyOf(result).error?.code).toBe(code);

@@ -37,6 +37,8 @@ interface ScriptArguments {
   readonly resume?: string;
 }
 
+/** The longest result that is laid out for reading, in characters. */
+const MOST_INDENTED = 16_384;
 const TIMEOUT_MS = 24 * 60 * 60_000;
 
 /** The broker's own tools: scripts of agents, and what helps to write them. */
@@ -234,8 +236,9 @@ function reply(
   guest?: Extract<Ran, { kind: "reply" }>["guest"],
 ): Ran {
   const error = isObject(body["error"]) ? body["error"] : undefined;
+  const text = stringifyJson(body);
   const result = {
-    content: [{ type: "text", text: stringifyJson(body, 2) }],
+    content: [{ type: "text", text: text.length > MOST_INDENTED ? text : stringifyJson(body, 2) }],
     structuredContent: body,
     ...(error && { isError: true }),
   };

@@ -81,15 +81,18 @@ export function guestAnswer(answer: Answer): GuestAnswer {
   const result = "result" in answer ? answer.result : (parseJson(answer.resultText) as Record<string, unknown>);
   const text = textOf(result["content"]);
   const meta = isObject(result["_meta"]) ? result["_meta"] : {};
-  if (result["isError"] === true) return refusal(text ?? "the tool failed", meta["io.callgate/denial"], "TOOL_ERROR");
   const structured = result["structuredContent"];
+  if (result["isError"] === true)
+    return refusal(text ?? "the tool failed", meta["io.callgate/denial"] ?? structured, "TOOL_ERROR");
   if (structured !== undefined) return { result: structured };
   return { result: text ?? result["content"] ?? null };
 }
 
 function refusal(message: string, denial: unknown, otherwise: string): GuestAnswer {
   if (!isObject(denial) || typeof denial["rule"] !== "string")
-    return { error: { code: otherwise, message: message.slice(0, MAX_MESSAGE) } };
+    return {
+      error: { code: otherwise, message: message.slice(0, MAX_MESSAGE), ...(denial !== undefined && { data: denial }) },
+    };
   const { rule, reason } = denial;
   // A call that a person must answer first: the run cannot go on, and can be taken up when they have.
   if (rule === "callgate/approval-pending") return { end: { code: "HELD", message: String(reason) } };
