@@ -1,8 +1,9 @@
 import { CallgateError, digestOf, messageOf } from "@callgate/core";
 import { type Budgets, budgetsOf } from "./budgets.ts";
-import { Child, type WorkerFacts } from "./child.ts";
+import { Child } from "./child.ts";
 import { guestSource } from "./guest/source.ts";
-import { type Fence, launchOf } from "./launch.ts";
+import { FENCES, type Launch, launchOf } from "./launch.ts";
+import { type Layer, type LayerReport, layersOf } from "./layers.ts";
 import { type RunRequest, wrapScript } from "./request.ts";
 import type { RunResult } from "./result.ts";
 import { Run } from "./run.ts";
@@ -16,15 +17,6 @@ export interface SandboxOptions {
   readonly heapMb?: number;
   /** Layers without which it MUST NOT start. */
   readonly require?: readonly Layer[];
-}
-
-export type Layer = "isolate" | "process" | "os";
-
-/** One layer of the sandbox, as found by starting a worker, not as hoped for. */
-export interface LayerReport {
-  readonly layer: Layer;
-  readonly inForce: boolean;
-  readonly detail: string;
 }
 
 export interface Sandbox {
@@ -55,7 +47,8 @@ class Pool implements Sandbox {
   readonly #size: number;
   readonly #runsPerWorker: number;
   readonly #require: readonly Layer[];
-  #fence: Fence = "none";
+  /** Found once: what a worker is started from does not change under a running broker. */
+  #launch: Launch | undefined;
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
@@ -74,7 +67,7 @@ class Pool implements Sandbox {
 
   async open(): Promise<void> {
     const lacks: string[] = [];
-    for (const fence of ["namespaces", "privileges", "none"] as const) {
+    for (const fence of FENCES) {
       const launch = launchOf(fence);
       if ("missing" in launch) {
         lacks.push(`${fence}: needs ${launch.missing}`);
@@ -83,7 +76,7 @@ class Pool implements Sandbox {
       const child = new Child(launch, this.#init);
       try {
         const facts = await child.ready;
-        this.#fence = fence;
+        this.#launch = launch;
         this.layers = layersOf(fence, facts, lacks);
         this.#all.add(child);
         this.#free(child);
@@ -108,10 +101,7 @@ class Pool implements Sandbox {
 
   #start(): void {
     if (this.#closed) return;
-    const child = new Child(
-      launchOf(this.#fence) as Exclude<ReturnType<typeof launchOf>, { missing: string }>,
-      this.#init,
-    );
+    const child = new Child(this.#launch as Launch, this.#init);
     this.#all.add(child);
     child.ready.then(
       () => {
@@ -178,23 +168,4 @@ class Pool implements Sandbox {
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));
   }
-}
-
-function layersOf(fence: Fence, facts: WorkerFacts, lacks: readonly string[]): LayerReport[] {
-  const os = {
-    namespaces: `own network, ipc and uts namespaces, uid ${facts.uid}, no new privileges, rlimits; no seccomp filter`,
-    privileges: `uid ${facts.uid}, no new privileges, rlimits; no namespaces, no seccomp filter`,
-    none: "no fence of the operating system",
-  }[fence];
-  const why = lacks.length > 0 ? ` (${lacks.join("; ")})` : "";
-  return [
-    { layer: "isolate", inForce: true, detail: "isolated-vm, one isolate a run" },
-    {
-      layer: "process",
-      inForce: facts.permission,
-      detail: `permission model ${facts.permission ? "on" : "off"}, ${facts.environment} environment variables, watched and killed from the broker`,
-    },
-    // Dropped privileges without namespaces still leave a network: that is no layer to rely on.
-    { layer: "os", inForce: fence === "namespaces", detail: `${os}${why}` },
-  ];
 }
