@@ -119,7 +119,7 @@ describe("a script that calls a tool for ever", () => {
     const agent = await agentOf("ann");
     const before = newestIn(broker.data);
     const inner = "try { return await tools.callgate.run_code({ code: 'return 1' }) } catch (e) { return e.code }";
-    const outer = `try { return await tools.callgate.run_code(${JSON.stringify({ code: inner })}) } catch (e) { return [e.code, e.message, e.data] }`;
+    const outer = `try { return await tools.callgate.run_code(${JSON.stringify({ code: inner })}) } catch (e) { return e.data }`;
     // The inner script asked for one more: it is ended, and the outer one told.
     expect(bodyOf(await run(agent, outer)).value).toMatchObject({ error: { code: "CALL_BUDGET" } });
     expect(deniedBy(before)).toEqual(["callgate/run-budget"]);

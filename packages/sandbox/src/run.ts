@@ -149,8 +149,8 @@ export class Run {
     if (size > callBytes) return this.#end("OUTPUT_LIMIT", `a call's arguments have more than ${callBytes} bytes`);
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
-      server === "callgate"
-        ? name === "fetch" && this.#request.fetch === true
+      server === "callgate" && name === "fetch"
+        ? this.#request.fetch === true
         : this.#request.tools?.[server]?.includes(name);
     // Names are the guest's text: what is unknown MUST NOT grow the books.
     if (known !== true) {
