@@ -3,6 +3,7 @@ import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
 import type { Session } from "./session.ts";
 import { admit } from "./steps/admit.ts";
+import { confine } from "./steps/confine.ts";
 import { decide } from "./steps/decide.ts";
 import { declare } from "./steps/declare.ts";
 import { deny } from "./steps/deny.ts";
@@ -15,6 +16,7 @@ import { recordIntent, recordOutcome } from "./steps/record.ts";
 import { resolve } from "./steps/resolve.ts";
 import { run } from "./steps/run.ts";
 import { settle } from "./steps/settle.ts";
+import { study } from "./steps/study.ts";
 import { validate } from "./steps/validate.ts";
 
 /**
@@ -34,7 +36,15 @@ export async function governCall(
   try {
     // Faults are values here: each step gives a refusal, or nothing.
     const refusal =
-      identify(life) ?? declare(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life) ?? oblige(life);
+      identify(life) ??
+      declare(life) ??
+      resolve(life) ??
+      validate(life) ??
+      (await study(life)) ??
+      confine(life) ??
+      admit(life) ??
+      decide(life) ??
+      oblige(life);
     if (refusal) return await deny(life, refusal);
     if (life.decision?.verdict === "hold") {
       const held = await hold(life);

@@ -1,5 +1,5 @@
 import type { ServerConfig } from "./config/index.ts";
-import type { Life } from "./steps/life.ts";
+import type { Life, Refusal } from "./steps/life.ts";
 import type { Ran } from "./steps/run.ts";
 import type { Negotiated } from "./upstream/handshake.ts";
 import type { Link, LinkOwner } from "./upstream/link.ts";
@@ -23,6 +23,8 @@ export interface Served {
   close(): Promise<void>;
   /** The same server seen through another configuration, for trying one out. MUST NOT be called on. */
   withConfig(config: ServerConfig): Served;
+  /** Reads a call's code before it is decided. A refusal if it cannot be read; else what it found is in `life.script`. Never rejects. */
+  study?(life: Life): Promise<Refusal | undefined>;
   /** Makes a call here, in place of sending it over a link. Never rejects. */
   runHere?(life: Life): Promise<Ran>;
 }

@@ -14,6 +14,8 @@ export interface Budgets {
   readonly calls: number;
   /** Tool calls by name (`server__tool`); a name that is absent has no limit of its own. */
   readonly callsPerTool: Readonly<Record<string, number>>;
+  /** Bytes of one call's arguments: what the broker parses in one go. */
+  readonly callBytes: number;
   /** Tool calls under way at once. */
   readonly concurrentCalls: number;
   /** Bytes of input and of tool results that go in. */
@@ -36,6 +38,7 @@ export const DEFAULT_BUDGETS: Budgets = Object.freeze({
   rssMb: 256,
   calls: 100,
   callsPerTool: Object.freeze({}),
+  callBytes: 256 * 1024,
   concurrentCalls: 8,
   bytesIn: 8 * 1024 * 1024,
   bytesOut: 4 * 1024 * 1024,

@@ -10,6 +10,7 @@ export const FRAME = {
   answer: 4,
   refusal: 5,
   tick: 6,
+  end: 7,
   // from the worker
   ready: 16,
   call: 17,

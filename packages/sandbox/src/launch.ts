@@ -36,6 +36,8 @@ export function launchOf(fence: Fence): Launch | { readonly missing: string } {
     "--disable-warning=SecurityWarning",
     // isolated-vm lifts this flag in its own contexts, where the bootstrap takes the constructors away; it holds outside.
     "--disallow-code-generation-from-strings",
+    // A fixed hash seed lets a guest slow its own tables; setting one costs each isolate a pass over its heap.
+    "--no-rehash-snapshot",
     "--max-old-space-size=64",
     "--max-semi-space-size=1",
     "--v8-pool-size=1",

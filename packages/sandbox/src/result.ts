@@ -8,6 +8,8 @@ export const RUN_ERRORS = [
   "LOG_LIMIT",
   "GUEST_ERROR",
   "POLICY_DENIED",
+  /** A call waits for a person's answer; said by the broker. */
+  "HELD",
   "WORKER_LOST",
   "CANCELLED",
 ] as const;

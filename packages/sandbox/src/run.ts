@@ -1,52 +1,11 @@
-import { CallgateError, messageOf } from "@callgate/core";
+import { CallgateError, messageOf, parseJson, stringifyJson } from "@callgate/core";
 import type { Budgets } from "./budgets.ts";
 import type { Child, Sample } from "./child.ts";
 import { FRAME } from "./frame.ts";
+import type { GuestAnswer, RunRequest } from "./request.ts";
 import { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult } from "./result.ts";
 
-/** One governed call that the guest asks for. A guest's `fetch` is the call `callgate`/`fetch`. */
-export interface GuestCall {
-  /** Counts from 1 within the run; unique. */
-  readonly id: number;
-  readonly server: string;
-  readonly name: string;
-  readonly args: unknown;
-}
-
-export type GuestAnswer =
-  | { readonly result: unknown }
-  | { readonly error: { readonly code: string; readonly message: string; readonly data?: unknown } };
-
-export interface RunRequest {
-  /** `module`: one bundled ES module. `script`: the body of an async function with `input` in scope. */
-  readonly kind: "module" | "script";
-  /** JavaScript; see `stripTypes` for TypeScript. */
-  readonly code: string;
-  /** The module's export to call. Default `default`. */
-  readonly entry?: string;
-  readonly input?: unknown;
-  readonly budgets?: Partial<Budgets>;
-  /** The tools the guest sees as `tools.server.name`: tool names by server. What is not here is denied unasked. */
-  readonly tools?: Readonly<Record<string, readonly string[]>>;
-  /** Whether the guest may ask for a fetch at all; which hosts is for `onCall` to decide. */
-  readonly fetch?: boolean;
-  /** Makes a governed call. MUST enter the same call path as any other call. */
-  readonly onCall?: (call: GuestCall, signal: AbortSignal) => Promise<GuestAnswer>;
-  readonly onLog?: (line: { readonly level: "info" | "warn" | "error" | "debug"; readonly text: string }) => void;
-  readonly onProgress?: (note: { progress: number; total?: number; message?: string }) => void;
-  /** Makes `Math.random` and `crypto` repeatable. An unsigned 32-bit integer. */
-  readonly seed?: number;
-  /** Freezes the guest's clock, in Unix milliseconds. */
-  readonly now?: number;
-  readonly signal?: AbortSignal;
-}
-
 const LEVELS = ["info", "warn", "error", "debug"] as const;
-
-/** A script as the expression that the worker compiles. Line 1 of the script is line 2 of it. */
-export function wrapScript(code: string): string {
-  return `(async (input) => {"use strict";\n${code}\n})`;
-}
 
 /** One run: the books that the broker keeps on a guest. Every limit but the heap is enforced here, by a kill. */
 export class Run {
@@ -89,7 +48,7 @@ export class Run {
     };
     let input: string;
     try {
-      input = JSON.stringify(this.#request.input ?? null);
+      input = stringifyJson(this.#request.input ?? null) ?? "null";
     } catch (cause) {
       this.#free();
       throw new CallgateError("SANDBOX_INPUT", `the input is no JSON: ${messageOf(cause)}`);
@@ -100,7 +59,7 @@ export class Run {
       this.#free();
       return this.#settled.promise;
     }
-    const stop = (): void => this.#end("CANCELLED", "the caller cancelled the run");
+    const stop = (): void => this.#stop({ code: "CANCELLED", message: "the caller cancelled the run" });
     this.#request.signal?.addEventListener("abort", stop, { once: true });
     this.#abort.signal.addEventListener("abort", () => this.#request.signal?.removeEventListener("abort", stop));
     this.#wall = setTimeout(() => this.#end("WALL_TIMEOUT", `the run took more than ${wallMs} ms`), wallMs);
@@ -115,6 +74,7 @@ export class Run {
       seeded: seed !== undefined,
       now: this.#request.now ?? null,
       outLimit: bytesOut,
+      longest: Math.max(bytesOut, logBytes),
       tools: this.#request.tools ?? {},
     };
     const job = {
@@ -176,10 +136,12 @@ export class Run {
     const cut = text.indexOf("\n");
     const cut2 = text.indexOf("\n", cut + 1);
     const [server, name] = [text.slice(0, cut), text.slice(cut + 1, cut2)];
-    const { calls, callsPerTool, concurrentCalls, bytesOut } = this.#budgets;
+    const { calls, callsPerTool, callBytes, concurrentCalls, bytesOut } = this.#budgets;
     const qualified = `${server}__${name}`;
     this.#bytesOut += bytes;
     if (this.#bytesOut > bytesOut) return this.#endWith(this.#tooMuch());
+    const size = bytes - (cut2 + 1);
+    if (size > callBytes) return this.#end("OUTPUT_LIMIT", `a call's arguments have more than ${callBytes} bytes`);
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
       server === "callgate"
@@ -199,36 +161,34 @@ export class Run {
       return this.#end("CALL_BUDGET", `the code made more than ${concurrentCalls} calls at once`);
     let args: unknown;
     try {
-      args = JSON.parse(text.slice(cut2 + 1));
+      args = parseJson(text.slice(cut2 + 1));
     } catch {
       return this.#end("GUEST_ERROR", "a tool's arguments are no JSON");
     }
     this.#calls++;
     this.#callsByTool[qualified] = used;
     this.#open++;
-    const number = this.#calls;
-    const asked = this.#request.onCall?.({ id: number, server, name, args }, this.#abort.signal);
-    if (asked === undefined) {
-      this.#open--;
-      return this.#answer(id, { error: { code: "POLICY_DENIED", message: "no tools are available here" } });
-    }
-    asked.then(
-      (answer) => {
-        this.#open--;
-        this.#answer(id, answer);
-      },
-      () => {
-        // The broker's own failure: its text is not for a guest.
-        this.#open--;
-        this.#answer(id, { error: { code: "INTERNAL", message: "the call failed inside the broker" } });
-      },
-    );
+    const { onCall } = this.#request;
+    const call = { id: this.#calls, server, name, args, bytes: size };
+    const asked =
+      onCall === undefined
+        ? Promise.resolve<GuestAnswer>({ error: { code: "POLICY_DENIED", message: "no tools are available here" } })
+        : (async () => onCall(call, this.#abort.signal))();
+    asked
+      .then((answer) => this.#answer(id, answer))
+      // The broker's own failure: its text is not for a guest.
+      .catch(() => this.#answer(id, { error: { code: "INTERNAL", message: "the call failed inside the broker" } }))
+      .finally(() => this.#open--);
   }
 
   #answer(id: number, answer: GuestAnswer): void {
     if (this.#over) return;
+    if ("end" in answer) return this.#stop(answer.end);
     const failed = "error" in answer;
-    const text = JSON.stringify(failed ? answer.error : (answer.result ?? null));
+    const text =
+      "resultText" in answer
+        ? answer.resultText
+        : (stringifyJson(failed ? answer.error : (answer.result ?? null)) ?? "null");
     this.#bytesIn += Buffer.byteLength(text);
     if (this.#bytesIn > this.#budgets.bytesIn)
       return this.#end("OUTPUT_LIMIT", `tool results have more than ${this.#budgets.bytesIn} bytes`);
@@ -279,9 +239,17 @@ export class Run {
     this.#endWith({ code, message });
   }
 
+  /** Ends a guest that breaks its budget: a kill. */
   #endWith(error: RunError): void {
     this.#settle(error);
     this.#child?.kill();
+  }
+
+  /** Ends a guest that did nothing wrong: it most likely waits, so that its worker can be told. If it does not listen, a kill. */
+  #stop(error: RunError): void {
+    if (this.#over) return;
+    this.#settle(error);
+    this.#child?.send(FRAME.end, 0, "");
   }
 
   #settle(outcome: string | RunError): void {

@@ -3,8 +3,9 @@ import { type Budgets, budgetsOf } from "./budgets.ts";
 import { Child, type WorkerFacts } from "./child.ts";
 import { guestSource } from "./guest/source.ts";
 import { type Fence, launchOf } from "./launch.ts";
+import { type RunRequest, wrapScript } from "./request.ts";
 import type { RunResult } from "./result.ts";
-import { Run, type RunRequest, wrapScript } from "./run.ts";
+import { Run } from "./run.ts";
 
 export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */

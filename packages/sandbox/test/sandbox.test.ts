@@ -84,3 +84,60 @@ test("types are stripped, declarations written, tools found", () => {
   );
   expect(searchTools(tools, "read file").map((t) => t.name)).toEqual(["read"]);
 });
+
+test("whole numbers beyond 2^53 keep every digit: in, out, in a result, in arguments", async () => {
+  const seen: unknown[] = [];
+  const result = await sandbox.run({
+    kind: "script",
+    code: `
+      const a = await tools.t.get({ n: input.n + 1n, s: 1 });
+      const b = await tools.t.text({});
+      return [typeof input.n, input.n, a.big, b.big + 1n, b.small, b.half, 7n];`,
+    input: { n: 9007199254740993n },
+    tools: { t: ["get", "text"] },
+    onCall: async (call) => {
+      seen.push(call.args, call.bytes);
+      return call.name === "get"
+        ? { result: { big: 12345678901234567890n } }
+        : { resultText: '{"big":-12345678901234567890, "small":12, "half":0.12345678901234567}' };
+    },
+  });
+  expect(seen).toEqual([{ n: 9007199254740994n, s: 1 }, 28, {}, 2]);
+  expect(result).toMatchObject({
+    ok: true,
+    value: '["bigint",9007199254740993,12345678901234567890,-12345678901234567889,12,0.12345678901234566,7]',
+  });
+});
+
+test("the broker ends a run with an error of its own, and the worker serves the next", async () => {
+  const ended = await sandbox.run({
+    kind: "script",
+    code: "try { await tools.a.b() } catch {} return 1",
+    tools: { a: ["b"] },
+    onCall: async () => ({ end: { code: "HELD", message: "waits for a person" } }),
+  });
+  expect(ended).toMatchObject({ ok: false, error: { code: "HELD", message: "waits for a person" } });
+  expect(await sandbox.run({ kind: "script", code: "return 1" })).toMatchObject({ ok: true });
+});
+
+test("a broker whose call path throws, or answers with what is no JSON, costs the guest one call", async () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.c = cycle;
+  const answers = [
+    () => ({ result: cycle }),
+    () => {
+      throw new Error("secret");
+    },
+    async () => {
+      throw new Error("secret");
+    },
+  ];
+  const result = await sandbox.run({
+    kind: "script",
+    code: "const r = []; for (let i = 0; i < 3; i++) try { await tools.a.b() } catch (e) { r.push(e.code, e.message) } return r",
+    tools: { a: ["b"] },
+    onCall: (call) => (answers[call.id - 1] as () => never)(),
+  });
+  const told = '"INTERNAL","the call failed inside the broker"';
+  expect(result).toMatchObject({ ok: true, value: `[${told},${told},${told}]` });
+});

@@ -147,7 +147,7 @@ const regions: Record<string, Row[]> = {
   ],
   returns: [
     ["a huge text", 'return "x".repeat(2 ** 23)', "stopped"],
-    ["a bigint", "return 1n", "stopped"],
+    ["a bigint", "return 1n", "held"],
     ["a function", "return () => {}", "held"],
     ["a getter that spins", `return { get a() { ${spin} } }`, "stopped"],
     ["toJSON that spins", `return { toJSON() { ${spin} } }`, "stopped"],

@@ -15,15 +15,31 @@ import { recordCallback } from "./record.ts";
 
 /** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
 export type Ran =
-  | { readonly kind: "reply"; readonly reply: Reply; readonly era: "legacy" | "modern"; readonly ms: number }
+  | {
+      readonly kind: "reply";
+      readonly reply: Reply;
+      readonly era: "legacy" | "modern";
+      readonly ms: number;
+      readonly guest?: GuestEnd;
+    }
   | { readonly kind: "ask"; readonly answer: Answer; readonly ms: number }
   | { readonly kind: "refused"; readonly error: WireError; readonly ms: number }
   | { readonly kind: "failed"; readonly failure: UpstreamFailure; readonly ms: number };
+
+/** How a run in the sandbox ended, for the record. */
+export interface GuestEnd {
+  /** Why it gave no value. The message MUST be the broker's own. */
+  readonly error?: { readonly code: string; readonly message: string };
+  /** What it used, and what else the record is to say; small. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
 
 /** Sends the call to its server and relays what the server asks on the way. Never rejects. */
 export async function run(life: Life): Promise<Ran> {
   const began = performance.now();
   const { exchange } = life;
+  const { upstream } = life.tool ?? {};
+  if (upstream?.runHere && !exchange.cancelled) return await upstream.runHere(life);
   let running: Running | undefined;
   try {
     if (exchange.cancelled) throw new UpstreamFailure("cancelled", "the agent cancelled the call");

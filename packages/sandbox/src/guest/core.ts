@@ -1,27 +1,36 @@
 /** What the bootstrap's parts share. Captured before any guest code, so that a guest that tampers hurts only itself. */
 export interface GuestKit {
-  /** Asks the worker for what a guest has not: `random`, `digest`, `url`. Text in, text out, "" for a refusal. */
-  ask(op: string, text: string): string;
+  /** Where globals are put. */
+  readonly world: Record<string, unknown>;
+  /** Asks the worker for what a guest has not: random bytes (1), a digest (2), a parsed URL (3). Text in and out, "" for a refusal. */
+  ask(op: 1 | 2 | 3, text: string): string;
   /** Starts a governed call; settles with the parsed answer. */
   call(server: string, name: string, args: unknown): Promise<unknown>;
   /** Adds a frozen global. */
   define(name: string, value: unknown): void;
-  /** Replaces the source of `Math.random` and of `crypto` by a seeded one; null for the worker's entropy. */
+  /** What `Math.random` gives: seeded from the run's seed or from the worker's entropy. */
   random(): number;
+  /** Whether the run repeats itself: then `crypto` too draws from `random`. */
   seeded(): boolean;
+  /** The worker's only way in; see `enter`. */
+  readonly enter: (op: number, id: number, a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void;
 }
 
 /**
- * The bootstrap of the guest's world, as a function whose text is run in a fresh isolate before any guest code. It MUST
- * stand alone: it may name nothing outside itself. Only text crosses its two callbacks.
+ * The bootstrap of the guest's world, as a function whose text is run before any guest code. It MUST stand alone: it may
+ * name nothing outside itself. Only text crosses its one callback. It MUST change nothing outside `world` until `enter` is
+ * called, since it is run once for practice before it is run in earnest.
  */
-export function guestCore(): GuestKit {
+export function guestCore(world: Record<string, unknown>): GuestKit {
   "use strict";
-  const world = globalThis as unknown as Record<string, unknown>;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call) as (fn: unknown) => (...args: never[]) => never;
   const slice = uncurry(String.prototype.slice) as unknown as (text: string, from: number, to: number) => string;
-  const { stringify, parse } = JSON;
-  const { defineProperty, freeze, keys, create, getPrototypeOf } = Object;
+  const { stringify: write, parse } = JSON;
+  const rawJson = (JSON as unknown as { rawJSON(text: string): object }).rawJSON;
+  const asBigInt = BigInt;
+  const { isInteger, isSafeInteger } = Number;
+  const codeAt = uncurry(String.prototype.charCodeAt) as unknown as (text: string, at: number) => number;
+  const { defineProperty, freeze, keys, create } = Object;
   const { isArray } = Array;
   const NativePromise = Promise;
   const then = uncurry(Promise.prototype.then) as unknown as (p: Promise<unknown>, a: unknown, b: unknown) => unknown;
@@ -32,9 +41,15 @@ export function guestCore(): GuestKit {
   const floor = Math.floor;
   const bigIntText = uncurry(BigInt.prototype.toString) as unknown as (n: bigint) => string;
   const errorOf = Error;
+  const stackTraces = Error as unknown as { stackTraceLimit: number };
 
-  let send: (kind: number, id: number, text: string) => void = () => {};
-  let askWorker: (op: string, text: string) => string = () => "";
+  let host: (kind: number, id: number, text: string) => unknown = () => "";
+  /** Most characters of one message: what is longer must not even be copied out of the isolate. */
+  let longest = 65536;
+  function send(kind: number, id: number, text: string): void {
+    if (text.length <= longest) host(kind, id, text);
+    else host(23, 0, `{"code":"OUTPUT_LIMIT","message":"a message has more than ${longest} characters"}`);
+  }
   let seeded = false;
   let nextId = 1;
   let outLimit = 0;
@@ -58,22 +73,32 @@ export function guestCore(): GuestKit {
     return (t >>> 0) / 4294967296;
   }
 
+  /** A JSON text's number as `parseJson` of the broker gives it: a BigInt where a double would lose digits. */
+  function exact(_: string, value: unknown, context: { readonly source?: string }): unknown {
+    if (typeof value !== "number" || !isInteger(value) || isSafeInteger(value)) return value;
+    const source = context.source as string;
+    for (let i = 0; i < source.length; i++) {
+      const code = codeAt(source, i);
+      if ((code < 48 || code > 57) && (code !== 45 || i > 0))
+        return value < 1e21 && value > -1e21 ? asBigInt(asText(value)) : value;
+    }
+    return asBigInt(source);
+  }
+  const parseExact = parse as (text: string, revive: typeof exact) => unknown;
+  const asDigits = (_: string, value: unknown): unknown =>
+    typeof value === "bigint" ? rawJson(bigIntText(value)) : value;
+  /** `JSON.stringify`, with BigInts as their digits. A value without one is written at once; another is written again. */
+  function stringify(value: unknown): string {
+    try {
+      return write(value);
+    } catch {
+      return write(value, asDigits);
+    }
+  }
+
   function define(name: string, value: unknown): void {
     defineProperty(world, name, { value, writable: false, enumerable: false, configurable: false });
   }
-
-  const noCode = function Function(): never {
-    throw new TypeError("code from strings is not allowed here");
-  };
-  const makers: object[] = [function () {}, async function () {}, function* () {}, async function* () {}];
-  for (const maker of makers)
-    defineProperty(getPrototypeOf(maker), "constructor", { value: noCode, writable: false, configurable: false });
-  defineProperty(noCode, "prototype", { value: getPrototypeOf(makers[0] as object), writable: false });
-  define("Function", noCode);
-  // A stack is text here. `prepareStackTrace` would hand frames, and with them functions, to the guest.
-  defineProperty(Error, "prepareStackTrace", { value: undefined, writable: false, configurable: false });
-  Error.stackTraceLimit = 10;
-  defineProperty(Math, "random", { value: random, writable: false, configurable: false });
 
   /** Any value as a short text. Runs the guest's getters, in the guest, on the guest's time. */
   function inspect(value: unknown, depth: number, budget: { left: number }): string {
@@ -187,12 +212,14 @@ export function guestCore(): GuestKit {
     send(23, 0, stringify({ code: found, message, stack }));
   }
 
-  async function run(fn: unknown, entry: string, inputText: string): Promise<void> {
+  async function run(fn: unknown, entry: string, input: string, long: boolean): Promise<void> {
     try {
       let target = fn;
       if (typeof fn === "object" && fn !== null) target = (fn as Record<string, unknown>)[entry];
       if (typeof target !== "function") throw new TypeError(`the code exports no function \`${entry}\``);
-      const value = await apply(target as (...args: unknown[]) => unknown, undefined, [parse(inputText)]);
+      const value = await apply(target as (...args: unknown[]) => unknown, undefined, [
+        long ? parseExact(input, exact) : parse(input),
+      ]);
       const text = stringify(value) as string | undefined;
       if (text !== undefined && text.length > outLimit)
         send(
@@ -206,34 +233,17 @@ export function guestCore(): GuestKit {
     }
   }
 
-  /** Done while the isolate waits for a guest. */
-  function connect(toWorker: typeof send, asking: typeof askWorker): void {
-    send = toWorker;
-    askWorker = asking;
-    // What runs code outside the budget, lives outside the heap limit, or makes code from text. Gone before the
-    // guest's first line.
-    const risky = [
-      "WebAssembly",
-      "SharedArrayBuffer",
-      "Atomics",
-      "FinalizationRegistry",
-      "WeakRef",
-      "eval",
-      "escape",
-      "unescape",
-    ];
-    for (let i = 0; i < risky.length; i++) delete world[risky[i] as string];
-  }
-
   function configure(configText: string): void {
     const config = parse(configText) as {
       seed: [number, number, number, number];
       seeded: boolean;
       now: number | null;
       outLimit: number;
+      longest: number;
       tools: Record<string, string[]>;
     };
     outLimit = config.outLimit;
+    longest = config.longest;
     seeded = config.seeded;
     for (let i = 0; i < 4; i++) state[i] = config.seed[i] as number;
     for (let i = 0; i < 12; i++) random();
@@ -273,18 +283,27 @@ export function guestCore(): GuestKit {
   }
 
   /** The worker's only way in. */
-  function enter(op: number, id: number, a: unknown, b: unknown, c: unknown): void {
-    if (op === 0) connect(a as typeof send, b as typeof askWorker);
-    else if (op === 5) configure(a as string);
-    else if (op === 1) then(run(a, b as string, c as string), undefined, undefined);
+  function enter(op: number, id: number, a?: unknown, b?: unknown, c?: unknown, d?: unknown): void {
+    if (op === 0) {
+      host = a as typeof host;
+      // What runs code outside the budget or shares memory.
+      delete world.WebAssembly;
+      delete world.SharedArrayBuffer;
+      delete world.Atomics;
+      stackTraces.stackTraceLimit = 10;
+    } else if (op === 5) configure(a as string);
+    else if (op === 1) run(a, b as string, c as string, d as boolean);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];
       if (waiting === undefined) return;
       delete pending[id];
       try {
-        const value = parse(a as string);
+        const value = b === true ? parseExact(a as string, exact) : parse(a as string);
         if (op === 2) waiting.yes(value);
-        else waiting.no(new ToolError(asText(value.code), asText(value.message), value.data));
+        else {
+          const told = value as { code: unknown; message: unknown; data: unknown };
+          waiting.no(new ToolError(asText(told.code), asText(told.message), told.data));
+        }
       } catch (error) {
         waiting.no(error);
       }
@@ -300,7 +319,7 @@ export function guestCore(): GuestKit {
       }
     }
   }
-  defineProperty(world, "__enter", { value: enter, configurable: true });
 
-  return { ask: (op, text) => askWorker(op, text), call, define, random, seeded: () => seeded };
+  const ask = (op: number, text: string): string => (text.length > 16_000_000 ? "" : (host(op, 0, text) as string));
+  return { world, ask, call, define, random, seeded: () => seeded, enter };
 }

@@ -3,7 +3,7 @@ import type { GuestKit } from "./core.ts";
 /** URL, crypto, the governed `fetch` and the scratch files of the guest's world. MUST stand alone, as `guestCore` does. */
 export function guestServices(kit: GuestKit): void {
   "use strict";
-  const world = globalThis as unknown as {
+  const world = kit.world as unknown as {
     btoa(s: string): string;
     atob(s: string): string;
     TextEncoder: new () => { encode(s: string): Uint8Array };
@@ -127,15 +127,13 @@ export function guestServices(kit: GuestKit): void {
     #parts: Record<string, string>;
     #query: URLSearchParams | undefined;
     constructor(input: unknown, base?: unknown) {
-      const text = kit.ask("url", JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)]));
+      const text = kit.ask(3, JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)]));
       if (text === "") throw new TypeError("invalid URL");
       this.#parts = JSON.parse(text);
       for (const part of PARTS) if (!(part in this.#parts)) this.#parts[part] = "";
     }
     static canParse(input: unknown, base?: unknown): boolean {
-      return (
-        kit.ask("url", JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)])) !== ""
-      );
+      return kit.ask(3, JSON.stringify(base === undefined ? [String(input)] : [String(input), String(base)])) !== "";
     }
     get searchParams(): URLSearchParams {
       this.#query ??= new URLSearchParams(this.#parts.search, () => this.put("search", String(this.#query), true));
@@ -143,7 +141,7 @@ export function guestServices(kit: GuestKit): void {
     }
     /** @internal */
     put(part: string, value: unknown, fromQuery = false): void {
-      const text = kit.ask("url", JSON.stringify([this.#parts.href, null, part, String(value)]));
+      const text = kit.ask(3, JSON.stringify([this.#parts.href, null, part, String(value)]));
       if (text === "") {
         if (part === "href") throw new TypeError("invalid URL");
         return;
@@ -177,12 +175,12 @@ export function guestServices(kit: GuestKit): void {
 
   const fill = (b: Uint8Array): void => {
     if (kit.seeded()) for (let i = 0; i < b.length; i++) b[i] = Math.floor(kit.random() * 256);
-    else b.set(fromBase64(kit.ask("random", String(b.length))));
+    else b.set(fromBase64(kit.ask(1, String(b.length))));
   };
   const subtle = Object.freeze({
     digest: async (algorithm: unknown, data: unknown): Promise<ArrayBuffer> => {
       const name = typeof algorithm === "string" ? algorithm : String((algorithm as { name?: unknown })?.name);
-      const text = kit.ask("digest", `${name.toUpperCase()}\n${toBase64(bytesOf(data))}`);
+      const text = kit.ask(2, `${name.toUpperCase()}\n${toBase64(bytesOf(data))}`);
       if (text === "") throw new DOMException(`cannot digest with ${name}`, "NotSupportedError");
       return fromBase64(text).buffer as ArrayBuffer;
     },
