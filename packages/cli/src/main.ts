@@ -12,6 +12,7 @@ import { registerCommand } from "./commands/register.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { toolCommand } from "./commands/tool.ts";
 import { witnessCommand } from "./commands/witness.ts";
 import { wrapCommand } from "./commands/wrap.ts";
 import { fail } from "./output.ts";
@@ -31,6 +32,7 @@ for (const command of [
   wrapCommand(),
   registerCommand(),
   pinCommand(),
+  toolCommand(),
   checkCommand(),
   policyCommand(),
   tokenCommand(),

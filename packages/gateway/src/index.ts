@@ -1,4 +1,14 @@
 export { type Approval, type ApprovalStatus, ApprovalStore } from "./approvals.ts";
+export {
+  draftModule,
+  type ModuleRegistration,
+  type ModuleTool,
+  type ModuleToolState,
+  writeModule,
+} from "./authoring/register.ts";
+export { scaffoldModule } from "./authoring/scaffold.ts";
+export { type OpenedModule, openModule } from "./authoring/test-module.ts";
+export type { Tried } from "./authoring/try.ts";
 export { audienceOf, Broker } from "./broker.ts";
 export {
   type Config,

@@ -74,7 +74,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
   const servers: Record<string, ServerConfig> = Object.create(null);
   for (const [name, { manifest }] of manifests) {
     const entry = input.servers[name];
-    const server = entry && (await resolveServer(name, entry, manifest, source, place));
+    const server = entry && (await resolveServer(name, entry, manifest, source, place, options.manifests));
     if (server) servers[name] = server;
   }
   if (namesIn(source, "servers").length === 0 && isObject(source.value) && isObject(source.value["servers"])) {

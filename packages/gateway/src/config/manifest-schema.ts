@@ -81,8 +81,7 @@ const tool = z.strictObject({
 
 const accessObject = z.strictObject(access);
 
-const module = z.strictObject({
-  digest: digest.meta(about("Digest of the bundle. `callgate tool register` writes it.")),
+const reach = {
   hosts: z
     .array(hostPattern)
     .prefault([])
@@ -92,6 +91,14 @@ const module = z.strictObject({
     .prefault([])
     .meta(about("Tools that it may call, with the scopes of its caller.", ["files__read_file"])),
   budgets: runBudgets.prefault({}).meta(about("Ceilings on one call.")),
+};
+
+/** What the author of a module says that it needs, beside its tests. */
+export const moduleWishes = z.strictObject(reach);
+
+const module = z.strictObject({
+  digest: digest.meta(about("Digest of the bundle. `callgate tool register` writes it.")),
+  ...reach,
 });
 
 /** A manifest, as it is written. */

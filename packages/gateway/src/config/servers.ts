@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { digestOf, isObject, type Span } from "@callgate/core";
 import { isLoopback } from "./network.ts";
 import { type Allowed, expand, type Place } from "./placeholder.ts";
+import { runBudgets, toRunBudgets } from "./run-budgets.ts";
 import type { ServerInput } from "./schema.ts";
 import { Secret, type Setting } from "./secret.ts";
 import type { Source } from "./source.ts";
@@ -20,6 +21,7 @@ export async function resolveServer(
   manifest: Manifest,
   source: Source,
   place: Place,
+  manifests: "read" | "skip" = "read",
 ): Promise<ServerConfig | undefined> {
   const path = ["servers", name];
   const raw = isObject(source.value) && isObject(source.value["servers"]) ? source.value["servers"][name] : undefined;
@@ -74,9 +76,20 @@ export async function resolveServer(
     }
     return url && ({ ...base, transport: "http", url: url.href, headers } satisfies HttpServer);
   }
-  if (kind === "module" && input.module !== undefined) return moduleServer(base, input.module, source, place);
+  if (kind === "module" && input.module !== undefined) {
+    if (manifests === "read") return moduleServer(base, input.module, source, place);
+    return { ...base, transport: "module", file: resolve(place.dir, input.module), module: UNREAD_MODULE };
+  }
   return undefined;
 }
+
+/** Stands in where manifests are not read: it reaches nothing, and no bundle has its digest. */
+const UNREAD_MODULE: ModuleServer["module"] = {
+  digest: `sha256:${"0".repeat(64)}`,
+  hosts: [],
+  calls: [],
+  budgets: toRunBudgets(runBudgets.parse({})),
+};
 
 /** A module is code: it is taken as the manifest pins it, or not at all. */
 async function moduleServer(

@@ -1,10 +1,13 @@
+import { readFile } from "node:fs/promises";
 import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
+import { describeModule } from "../authoring/describe.ts";
 import {
   type ConnectedServer,
   childEnv,
   type Offer,
   revealAll,
+  type SandboxConfig,
   type Secret,
   type ServerConfig,
 } from "../config/index.ts";
@@ -12,7 +15,7 @@ import { IDENTITY } from "../identity.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
 import { Link, type LinkOwner } from "../upstream/link.ts";
-import { type Era, WIRE_CODES } from "../upstream/message.ts";
+import { type Era, MODERN_VERSION, WIRE_CODES } from "../upstream/message.ts";
 import { listAll } from "../upstream/pages.ts";
 import { Peer, RefusedRequest, UpstreamFailure } from "../upstream/peer.ts";
 import { openStdioWire } from "../upstream/stdio.ts";
@@ -30,6 +33,8 @@ export interface SurveyOptions {
   readonly timeout: number;
   /** Texts that MUST NOT be in an error. */
   readonly secrets: readonly Secret[];
+  /** Layers that the sandbox must have to run the code of a module. */
+  readonly require: SandboxConfig["require"];
 }
 
 const PROBE_MS = 5_000;
@@ -58,7 +63,7 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
       reject(new Error(`it did not answer within ${options.timeout / 1000} s`));
     }, options.timeout);
   });
-  const looking = look(server, options.timeout, peers, log, () => late);
+  const looking = look(server, options, peers, log, () => late);
   const closeAll = (): Promise<unknown> => Promise.all(peers.splice(0).map((peer) => peer.close()));
   try {
     return await Promise.race([looking, deadline]);
@@ -70,7 +75,7 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
       {
         help:
           server.transport === "module"
-            ? `run \`callgate tool register\` for its source`
+            ? `run \`callgate tool register <source> --server ${server.name}\``
             : server.transport === "stdio"
               ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
               : "check the address and the headers",
@@ -89,12 +94,15 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
 
 async function look(
   server: ServerConfig,
-  timeout: number,
+  { timeout, require }: SurveyOptions,
   peers: Peer[],
   log: Logger,
   late: () => boolean,
 ): Promise<Survey> {
-  if (server.transport === "module") throw new Error("its tools are listed by `callgate tool register`");
+  if (server.transport === "module") {
+    const tools = await describeModule(await readFile(server.file, "utf8"), { wall: timeout, require });
+    return { tools, resources: false, prompts: false, logging: true, version: MODERN_VERSION };
+  }
   const link = await connect(server, timeout, peers, log, late);
   const { capabilities, version } = link.negotiated;
   return {

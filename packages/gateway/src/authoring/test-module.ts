@@ -1,0 +1,79 @@
+import { CallgateError } from "@callgate/core";
+import { type Bundle, bundleModule, openSandbox, type Sandbox } from "@callgate/sandbox";
+import type { Definition, ModuleManifest, SandboxConfig } from "../config/index.ts";
+import { runBudgets, toRunBudgets } from "../config/run-budgets.ts";
+import { casesFileOf, readCases, type ToolCase } from "./cases.ts";
+import { describeModule } from "./describe.ts";
+import { differences, type Tried, type TriedCall, tryTool } from "./try.ts";
+
+/** A module that is ready to be tried: bundled, described, with the cases beside its source. */
+export interface OpenedModule {
+  readonly bundle: Bundle;
+  readonly definitions: readonly Definition[];
+  readonly reach: Omit<ModuleManifest, "digest">;
+  /** The file of cases; undefined where there is none. */
+  readonly casesFile: string | undefined;
+  readonly tests: readonly ToolCase[];
+  /** Calls one tool. With `live`, fetches that have no stub are made. */
+  call(call: TriedCall, live: boolean): Promise<Tried>;
+  /** Runs one case. */
+  test(one: ToolCase): Promise<{ readonly tried: Tried; readonly differences: readonly string[] }>;
+  close(): Promise<void>;
+}
+
+export interface OpenModuleOptions {
+  /** What it may reach: a manifest's. Default: what its author says that it needs. */
+  readonly reach?: Omit<ModuleManifest, "digest"> | undefined;
+  /** Hosts beside those. */
+  readonly hosts: readonly string[];
+  /** Budgets, as a manifest writes them, in place of those. */
+  readonly budgets: Readonly<Record<string, unknown>>;
+  readonly require: SandboxConfig["require"];
+  /** Milliseconds that it may take to describe itself. */
+  readonly wall: number;
+}
+
+/** Bundles a module's source and opens a sandbox for it. Throws as `draftModule` does, and `BAD_ARGUMENT` for what is no budget. */
+export async function openModule(entry: string, options: OpenModuleOptions): Promise<OpenedModule> {
+  const cases = await readCases(await casesFileOf(entry));
+  const bundle = await bundleModule(entry);
+  const { require, wall } = options;
+  const definitions = await describeModule(bundle.code, { wall, require });
+  const base = options.reach ?? cases?.wishes ?? { hosts: [], calls: [], budgets: budgetsOf({}) };
+  const reach = {
+    ...base,
+    hosts: [...new Set([...base.hosts, ...options.hosts])],
+    budgets: { ...base.budgets, ...given(options.budgets) },
+  };
+  const sandbox: Sandbox = await openSandbox({ workers: 1, require });
+  const module = { code: bundle.code, definitions, reach };
+  return {
+    bundle,
+    definitions,
+    reach,
+    casesFile: cases?.file,
+    tests: cases?.tests ?? [],
+    call: (call, live) => tryTool(sandbox, module, call, live),
+    async test(one) {
+      const tried = await tryTool(sandbox, module, one, false);
+      return { tried, differences: differences(one, tried) };
+    },
+    close: () => sandbox.close(),
+  };
+}
+
+function budgetsOf(written: Readonly<Record<string, unknown>>): ModuleManifest["budgets"] {
+  const read = runBudgets.safeParse(written);
+  if (read.success) return toRunBudgets(read.data);
+  const [issue] = read.error.issues;
+  const name = issue?.code === "unrecognized_keys" ? issue.keys[0] : issue?.path[0];
+  throw new CallgateError("BAD_ARGUMENT", `\`${String(name)}\` is no budget that can be set so: ${issue?.message}`, {
+    help: "write it as a manifest does: `cpu=500ms`, `heap=32MiB`, `calls=10`",
+  });
+}
+
+/** Those of the budgets that were written, read. */
+function given(written: Readonly<Record<string, unknown>>): Partial<ModuleManifest["budgets"]> {
+  const all = budgetsOf(written);
+  return Object.fromEntries(Object.keys(written).map((key) => [key, all[key as keyof typeof all]]));
+}
