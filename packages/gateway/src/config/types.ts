@@ -125,6 +125,8 @@ export interface ModuleManifest {
   readonly hosts: readonly string[];
   /** Globs over the tools that it may call with its caller's grant. */
   readonly calls: readonly string[];
+  /** What its fetches need and bring. */
+  readonly fetch: AccessManifest;
   readonly budgets: RunBudgets;
 }
 

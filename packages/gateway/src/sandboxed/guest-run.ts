@@ -106,7 +106,7 @@ export class GuestRun {
     if (tool.upstream.runHere && this.depth >= this.budgets.depth)
       return this.#over(`runs inside runs go ${this.budgets.depth} deep at most`);
     const { writes, destructive, cost } = this.budgets;
-    const isWrite = tool.effects.includes("write") || tool.effects.includes("external");
+    const isWrite = !isReadingFetch(tool, args) && tool.effects.some((e) => e === "write" || e === "external");
     if (isWrite && this.#writes + 1 > writes) return this.#over(`the run made more than ${writes} writing calls`);
     if (tool.effects.includes("destructive") && this.#destructive + 1 > destructive)
       return this.#over(`the run made more than ${destructive} destructive calls`);
@@ -121,6 +121,12 @@ export class GuestRun {
     this.end = { code: "CALL_BUDGET", message };
     return refuse("run-budget", message, "do less in one run");
   }
+}
+
+/** A fetch that asks and changes nothing, by its method (RFC 9110, 9.2.1). */
+function isReadingFetch({ operation }: Registered, args: unknown): boolean {
+  const method = (args as { readonly method?: unknown } | null)?.method;
+  return operation === "sandbox/fetch" && (method === "GET" || method === "HEAD");
 }
 
 /** In which way a call is not in a plan; undefined if it is. */

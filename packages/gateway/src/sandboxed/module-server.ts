@@ -3,6 +3,7 @@ import { CallgateError, digestOf, isObject, messageOf, parseJson, stringifyJson 
 import type { GuestAnswer, GuestCall, RunResult } from "@callgate/sandbox";
 import type { Logger } from "pino";
 import type { ModuleServer as ModuleConfig, ServedConfig } from "../config/index.ts";
+import { governedFetch } from "../fetching/fetch.ts";
 import { IDENTITY } from "../identity.ts";
 import type { Served } from "../served.ts";
 import type { Life } from "../steps/life.ts";
@@ -88,6 +89,7 @@ export class ModuleServer implements Served {
   async runHere(life: Life): Promise<Ran> {
     const began = performance.now();
     const ms = (): number => performance.now() - began;
+    if (life.tool?.operation === "sandbox/fetch") return await this.#fetch(life, ms);
     try {
       const { module } = this.config;
       const { within } = life.exchange;
@@ -121,7 +123,42 @@ export class ModuleServer implements Served {
       return { kind: "failed", failure, ms: ms() };
     }
   }
+
+  /** A fetch of the module's own code: what it may ask is in the manifest, what it may cost in the budgets of its run. */
+  async #fetch(life: Life, ms: () => number): Promise<Ran> {
+    const { exchange, gate, tool, params } = life;
+    const stop = new AbortController();
+    exchange.onCancel = () => stop.abort();
+    try {
+      const { hosts, budgets } = this.config.module;
+      const answer = await governedFetch(
+        params,
+        {
+          hosts,
+          timeout: Math.min(exchange.within?.left ?? budgets.wall, this.config.timeout),
+          requestBytes: budgets.bytesOut,
+          responseBytes: Math.min(
+            budgets.bytesIn,
+            gate.limits.resultBytes,
+            tool?.limits.resultBytes ?? budgets.bytesIn,
+          ),
+        },
+        stop.signal,
+      );
+      if ("error" in answer) {
+        const { code, message } = answer.error;
+        return { kind: "refused", error: { code: FETCH_FAILED, message, data: { fetch: code } }, ms: ms() };
+      }
+      const result = { content: [], structuredContent: answer.result };
+      return { kind: "reply", reply: { message: { result } }, era: exchange.era, ms: ms() };
+    } finally {
+      exchange.onCancel = undefined;
+    }
+  }
 }
+
+/** JSON-RPC error of a fetch that failed (in the range left to implementations). */
+const FETCH_FAILED = -32051;
 
 /** The text of a module, if its bytes are those that the manifest pins. Throws `MODULE_CHANGED`, and what reading a file throws. */
 async function readBundle({ name, file, module }: ModuleConfig): Promise<string> {
