@@ -10,7 +10,7 @@ let broker: Broker;
 
 beforeAll(async () => {
   const { server } = setTalker(folder, {
-    say: { effects: ["read"] },
+    say: { effects: ["read", "external"] },
     write: { effects: ["write"], limits: { cost: 5 } },
   });
   folder.write("policies.yaml", { policies: [{ id: "all", effect: "permit", tools: ["*"] }] });

@@ -106,7 +106,7 @@ export class GuestRun {
     if (tool.upstream.runHere && this.depth >= this.budgets.depth)
       return this.#over(`runs inside runs go ${this.budgets.depth} deep at most`);
     const { writes, destructive, cost } = this.budgets;
-    const isWrite = !isReadingFetch(tool, args) && tool.effects.some((e) => e === "write" || e === "external");
+    const isWrite = tool.operation === "sandbox/fetch" ? !isReading(args) : tool.effects.includes("write");
     if (isWrite && this.#writes + 1 > writes) return this.#over(`the run made more than ${writes} writing calls`);
     if (tool.effects.includes("destructive") && this.#destructive + 1 > destructive)
       return this.#over(`the run made more than ${destructive} destructive calls`);
@@ -123,10 +123,10 @@ export class GuestRun {
   }
 }
 
-/** A fetch that asks and changes nothing, by its method (RFC 9110, 9.2.1). */
-function isReadingFetch({ operation }: Registered, args: unknown): boolean {
+/** Whether a fetch asks and changes nothing, by its method (RFC 9110, 9.2.1). */
+function isReading(args: unknown): boolean {
   const method = (args as { readonly method?: unknown } | null)?.method;
-  return operation === "sandbox/fetch" && (method === "GET" || method === "HEAD");
+  return method === "GET" || method === "HEAD";
 }
 
 /** In which way a call is not in a plan; undefined if it is. */
