@@ -96,8 +96,8 @@ export class Run {
   }
 
   /** A run that no worker took. */
-  lost(message: string): RunResult {
-    return { ok: false, error: { code: "WORKER_LOST", message }, usage: this.#usage() };
+  unstarted(code: RunErrorCode, message: string): RunResult {
+    return { ok: false, error: { code, message }, usage: this.#usage() };
   }
 
   /** Called by the watchdog, on the broker's clock. */

@@ -155,6 +155,7 @@ export interface RunBudgets {
 /** The worker processes that run untrusted code. */
 export interface SandboxConfig {
   readonly workers: number;
+  readonly maxWorkers: number;
   /** Layers without which nothing is run. */
   readonly require: readonly SandboxLayer[];
 }
