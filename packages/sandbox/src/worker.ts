@@ -183,20 +183,29 @@ export function workerMain(): void {
       const random = randomBytes(16);
       const seed = [0, 4, 8, 12].map((at) => random.readUInt32LE(at));
       cell.enter.applySync(undefined, [5, 0, JSON.stringify({ seed, ...job.config })]);
-      let target: IsolatedVM.Reference<unknown>;
+      let target: IsolatedVM.Reference<unknown> | undefined;
       if (job.script)
         target = cell.isolate
           .compileScriptSync(code, { filename: "script.js" })
           .runSync(cell.context, { reference: true });
       else {
         const module = cell.isolate.compileModuleSync(code, { filename: "module.js" });
-        module.instantiateSync(cell.context, (specifier: string) => {
+        const refuse = (specifier: string): never => {
           throw new Error(`the module imports \`${specifier.slice(0, 100)}\`; bundle it first`);
-        });
-        module.evaluateSync();
-        target = module.namespace;
+        };
+        module.instantiateSync(cell.context, refuse);
+        if (/\bawait\b/.test(code)) {
+          cell.enter.applySync(undefined, [6, 0, job.entry, input, needsExact(input)]);
+          const main = cell.isolate.compileModuleSync('import*as m from"module.js";__start(m)', { filename: "main.js" });
+          main.instantiateSync(cell.context, () => module);
+          main.evaluateSync();
+        } else {
+          module.evaluateSync();
+          target = module.namespace;
+        }
       }
-      cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, input, needsExact(input)]);
+      if (target !== undefined)
+        cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, input, needsExact(input)]);
     } catch (error) {
       stop(error);
     }

@@ -292,7 +292,15 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
       delete world.Atomics;
       stackTraces.stackTraceLimit = 10;
     } else if (op === 5) configure(a as string);
-    else if (op === 1) run(a, b as string, c as string, d as boolean);
+    else if (op === 6) {
+      // A module that awaits at its top level: whoever imports it starts the run when it is ready. A guest that gets here
+      // first only starts itself.
+      const start = (target: unknown): void => {
+        delete world.__start;
+        run(target, a as string, b as string, c as boolean);
+      };
+      defineProperty(world, "__start", { value: start, configurable: true });
+    } else if (op === 1) run(a, b as string, c as string, d as boolean);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];
       if (waiting === undefined) return;
