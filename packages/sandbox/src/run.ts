@@ -10,6 +10,8 @@ const LARGEST_FAILURE = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
 
 const GRACE_MS = 200;
+/** Why a call's signal is aborted. One for all: making one costs more than the rest of a run's end. */
+const OVER = new DOMException("the run is over", "AbortError");
 
 /** One run: the books that the broker keeps on a guest. Every limit but the heap is enforced here, by a kill. */
 export class Run {
@@ -19,7 +21,9 @@ export class Run {
   readonly #child: Child | undefined;
   readonly #begun = performance.now();
   readonly #settled = Promise.withResolvers<RunResult>();
-  readonly #abort = new AbortController();
+  /** Made with the first call: most runs make none. */
+  #abort: AbortController | undefined;
+  #stopWhenAsked: (() => void) | undefined;
   readonly #timers = new Map<number, NodeJS.Timeout>();
   readonly #callsByTool: Record<string, number> = Object.create(null) as Record<string, number>;
   #calls = 0;
@@ -66,7 +70,7 @@ export class Run {
     }
     const stop = (): void => this.#stop({ code: "CANCELLED", message: "the caller cancelled the run" });
     this.#request.signal?.addEventListener("abort", stop, { once: true });
-    this.#abort.signal.addEventListener("abort", () => this.#request.signal?.removeEventListener("abort", stop));
+    this.#stopWhenAsked = stop;
     this.#wall = setTimeout(() => this.#end("WALL_TIMEOUT", `the run took more than ${wallMs} ms`), wallMs);
     if (!child.codes.has(digest)) {
       child.codes.add(digest);
@@ -174,11 +178,13 @@ export class Run {
     this.#callsByTool[qualified] = used;
     this.#open++;
     const { onCall } = this.#request;
+    this.#abort ??= new AbortController();
+    const { signal } = this.#abort;
     const call = { id: this.#calls, server, name, args, bytes: size };
     const asked =
       onCall === undefined
         ? Promise.resolve<GuestAnswer>({ error: { code: "POLICY_DENIED", message: "no tools are available here" } })
-        : (async () => onCall(call, this.#abort.signal))();
+        : (async () => onCall(call, signal))();
     asked
       .then((answer) => this.#answer(id, answer))
       // The broker's own failure: its text is not for a guest.
@@ -282,7 +288,8 @@ export class Run {
     clearTimeout(this.#wall);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    this.#abort.abort();
+    this.#abort?.abort(OVER);
+    if (this.#stopWhenAsked !== undefined) this.#request.signal?.removeEventListener("abort", this.#stopWhenAsked);
     const usage = this.#usage();
     this.#settled.resolve(
       typeof outcome === "string" ? { ok: true, value: outcome, usage } : { ok: false, error: outcome, usage },

@@ -53,6 +53,7 @@ class Pool implements Sandbox {
   readonly #all = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
   readonly #queue: ((child: Child | undefined) => void)[] = [];
+  readonly #digests = new Map<string, string>();
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
   #failures = 0;
@@ -157,7 +158,17 @@ class Pool implements Sandbox {
       this.#busy.delete(child);
       this.#free(child);
     };
-    return run.start(digestOf(code), code);
+    return run.start(this.#digestOf(code), code);
+  }
+
+  /** A module is run again and again: its digest is remembered, for as long as a worker remembers its text. */
+  #digestOf(code: string): string {
+    const known = this.#digests.get(code);
+    if (known !== undefined) return known;
+    const digest = digestOf(code);
+    this.#digests.set(code, digest);
+    if (this.#digests.size > 64) this.#digests.delete(this.#digests.keys().next().value as string);
+    return digest;
   }
 
   async close(): Promise<void> {

@@ -196,7 +196,9 @@ export function workerMain(): void {
         module.instantiateSync(cell.context, refuse);
         if (/\bawait\b/.test(code)) {
           cell.enter.applySync(undefined, [6, 0, job.entry, input, needsExact(input)]);
-          const main = cell.isolate.compileModuleSync('import*as m from"module.js";__start(m)', { filename: "main.js" });
+          const main = cell.isolate.compileModuleSync('import*as m from"module.js";__start(m)', {
+            filename: "main.js",
+          });
           main.instantiateSync(cell.context, () => module);
           main.evaluateSync();
         } else {
