@@ -18,7 +18,7 @@ export class Run {
   onFree: () => void = () => {};
   readonly #request: RunRequest;
   readonly #budgets: Budgets;
-  readonly #child: Child | undefined;
+  #child: Child | undefined;
   readonly #begun = performance.now();
   readonly #settled = Promise.withResolvers<RunResult>();
   /** Made with the first call: most runs make none. */
@@ -40,14 +40,14 @@ export class Run {
   #freed = false;
   #wall: NodeJS.Timeout | undefined;
 
-  constructor(request: RunRequest, budgets: Budgets, child: Child | undefined) {
+  /** Its time begins here: what it waits for a worker is its own. */
+  constructor(request: RunRequest, budgets: Budgets) {
     this.#request = request;
     this.#budgets = budgets;
-    this.#child = child;
   }
 
-  start(digest: string, code: string): Promise<RunResult> {
-    const child = this.#child as Child;
+  start(child: Child, digest: string, code: string): Promise<RunResult> {
+    this.#child = child;
     const { bytesIn, bytesOut, heapMb, wallMs, logBytes } = this.#budgets;
     this.#cpuBefore = child.sample()?.cpuMs ?? 0;
     child.listener = {
@@ -71,7 +71,8 @@ export class Run {
     const stop = (): void => this.#stop({ code: "CANCELLED", message: "the caller cancelled the run" });
     this.#request.signal?.addEventListener("abort", stop, { once: true });
     this.#stopWhenAsked = stop;
-    this.#wall = setTimeout(() => this.#end("WALL_TIMEOUT", `the run took more than ${wallMs} ms`), wallMs);
+    const late = { code: "WALL_TIMEOUT", message: `the run took more than ${wallMs} ms` } as const;
+    this.#wall = setTimeout(() => this.#stop(late), Math.max(1, wallMs - (performance.now() - this.#begun)));
     if (!child.codes.has(digest)) {
       child.codes.add(digest);
       if (child.codes.size > 64) child.codes.delete(child.codes.values().next().value as string);
@@ -100,8 +101,8 @@ export class Run {
   }
 
   /** A run that no worker took. */
-  lost(message: string): RunResult {
-    return { ok: false, error: { code: "WORKER_LOST", message }, usage: this.#usage() };
+  unstarted(error: RunError): RunResult {
+    return { ok: false, error, usage: this.#usage() };
   }
 
   /** Called by the watchdog, on the broker's clock. */

@@ -5,7 +5,7 @@ import { guestSource } from "./guest/source.ts";
 import { FENCES, type Launch, launchOf } from "./launch.ts";
 import { type Layer, type LayerReport, layersOf } from "./layers.ts";
 import { type RunRequest, wrapScript } from "./request.ts";
-import type { RunResult } from "./result.ts";
+import type { RunError, RunResult } from "./result.ts";
 import { Run } from "./run.ts";
 
 export interface SandboxOptions {
@@ -40,6 +40,8 @@ export async function describeLayers(): Promise<readonly LayerReport[]> {
   return sandbox.layers;
 }
 
+const CANCELLED: RunError = { code: "CANCELLED", message: "the caller cancelled the run" };
+
 class Pool implements Sandbox {
   layers: readonly LayerReport[] = [];
   readonly #init: string;
@@ -52,7 +54,7 @@ class Pool implements Sandbox {
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
-  readonly #queue: ((child: Child | undefined) => void)[] = [];
+  readonly #queue = new Set<(turn: Child | RunError) => void>();
   readonly #digests = new Map<string, string>();
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
@@ -113,7 +115,7 @@ class Pool implements Sandbox {
         this.#all.delete(child);
         // A pool whose workers all fail to start answers, instead of trying for ever.
         if (++this.#failures < 5) this.#start();
-        else for (const waiting of this.#queue.splice(0)) waiting(undefined);
+        else this.#dismiss("no worker process could be started");
       },
     );
   }
@@ -126,7 +128,7 @@ class Pool implements Sandbox {
       return this.#replace(child);
     }
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
-    const waiting = this.#queue.shift();
+    const [waiting] = this.#queue;
     if (waiting) waiting(child);
     else this.#idle.push(child);
   }
@@ -148,9 +150,10 @@ class Pool implements Sandbox {
     const budgets: Budgets = budgetsOf(request.budgets);
     if (this.#closed) throw new CallgateError("SANDBOX_CLOSED", "the sandbox is closed");
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
-    const child = this.#idle.shift() ?? (await new Promise<Child | undefined>((take) => this.#queue.push(take)));
-    const run = new Run(request, budgets, child);
-    if (child === undefined) return run.lost("no worker process could be started");
+    const run = new Run(request, budgets);
+    if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
+    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
+    if (!(child instanceof Child)) return run.unstarted(child);
     child.runs++;
     this.#busy.set(child, run);
     this.#watch ??= setInterval(() => this.#sample(), 10);
@@ -158,7 +161,30 @@ class Pool implements Sandbox {
       this.#busy.delete(child);
       this.#free(child);
     };
-    return run.start(this.#digestOf(code), code);
+    return run.start(child, this.#digestOf(code), code);
+  }
+
+  /** Waits for a worker, or for a reason not to. */
+  #turn(wallMs: number, signal: AbortSignal | undefined): Promise<Child | RunError> {
+    return new Promise((settle) => {
+      const take = (turn: Child | RunError): void => {
+        this.#queue.delete(take);
+        clearTimeout(late);
+        signal?.removeEventListener("abort", stop);
+        settle(turn);
+      };
+      const stop = (): void => take(CANCELLED);
+      const late = setTimeout(
+        () => take({ code: "WALL_TIMEOUT", message: `no worker was free within ${wallMs} ms` }),
+        wallMs,
+      );
+      signal?.addEventListener("abort", stop, { once: true });
+      this.#queue.add(take);
+    });
+  }
+
+  #dismiss(message: string): void {
+    for (const waiting of this.#queue) waiting({ code: "WORKER_LOST", message });
   }
 
   /** A module is run again and again: its digest is remembered, for as long as a worker remembers its text. */
@@ -174,7 +200,7 @@ class Pool implements Sandbox {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
-    for (const waiting of this.#queue.splice(0)) waiting(undefined);
+    this.#dismiss("the sandbox is closed");
     const children = [...this.#all];
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));

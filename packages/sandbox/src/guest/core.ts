@@ -32,7 +32,7 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
   const asBigInt = BigInt;
   const { isInteger, isSafeInteger } = Number;
   const codeAt = uncurry(String.prototype.charCodeAt) as unknown as (text: string, at: number) => number;
-  const { defineProperty, freeze, keys, create, setPrototypeOf } = Object;
+  const { defineProperty, freeze, getOwnPropertyDescriptor, keys, create, setPrototypeOf } = Object;
   const { isArray } = Array;
   const NativePromise = Promise;
   const then = uncurry(Promise.prototype.then) as unknown as (p: Promise<unknown>, a: unknown, b: unknown) => unknown;
@@ -275,6 +275,19 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
       defineProperty(NativeDate, "now", { value: () => now, writable: false, configurable: false });
       defineProperty(NativeDate.prototype, "constructor", { value: Frozen, writable: false, configurable: false });
       define("Date", Frozen);
+      // A format of no date is one of now.
+      const formats = Intl.DateTimeFormat.prototype as unknown as Record<string, unknown>;
+      const bound = uncurry(getOwnPropertyDescriptor(formats, "format")?.get) as (self: never) => unknown;
+      const get = function (this: never): unknown {
+        const format = bound(this) as (date: unknown) => string;
+        return (date: unknown) => format(date === undefined ? now : date);
+      };
+      defineProperty(formats, "format", { get, configurable: false });
+      const inParts = uncurry(formats.formatToParts) as (self: never, date: never) => unknown;
+      const formatToParts = function (this: never, date: unknown): unknown {
+        return inParts(this, (date === undefined ? now : date) as never);
+      };
+      defineProperty(formats, "formatToParts", { value: formatToParts, writable: false, configurable: false });
     }
     const servers = create(null) as Record<string, unknown>;
     const names = keys(config.tools);
