@@ -1,12 +1,15 @@
 import { CallgateError, isObject, messageOf, parseJson, stringifyJson } from "@callgate/core";
 import type { Budgets } from "./budgets.ts";
 import type { Child, Ending, Sample } from "./child.ts";
+import { needsExact } from "./exact.ts";
 import { FRAME } from "./frame.ts";
 import type { GuestAnswer, RunRequest } from "./request.ts";
 import type { RunError, RunErrorCode, RunResult } from "./result.ts";
 
 /** Characters of a failure or a progress note that the broker parses. */
 const LARGEST_FAILURE = 65_536;
+/** Bytes of arguments that the broker parses exactly: it must not be kept from everything else for long. */
+const LARGEST_EXACT = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
 
 const GRACE_MS = 200;
@@ -152,6 +155,11 @@ export class Run {
     if (this.#bytesOut > bytesOut) return this.#endWith(this.#tooMuch());
     const size = bytes - (cut2 + 1);
     if (size > callBytes) return this.#end("OUTPUT_LIMIT", `a call's arguments have more than ${callBytes} bytes`);
+    const json = text.slice(cut2 + 1);
+    if (size > LARGEST_EXACT && needsExact(json)) {
+      const message = `a call's arguments with a whole number beyond 2^53 have more than ${LARGEST_EXACT} bytes`;
+      return this.#end("OUTPUT_LIMIT", message);
+    }
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
       server === "callgate"
@@ -171,7 +179,7 @@ export class Run {
       return this.#end("CALL_BUDGET", `the code made more than ${concurrentCalls} calls at once`);
     let args: unknown;
     try {
-      args = parseJson(text.slice(cut2 + 1));
+      args = parseJson(json);
     } catch {
       return this.#end("GUEST_ERROR", "a tool's arguments are no JSON");
     }

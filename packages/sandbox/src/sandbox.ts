@@ -115,7 +115,7 @@ class Pool implements Sandbox {
         this.#all.delete(child);
         // A pool whose workers all fail to start answers, instead of trying for ever.
         if (++this.#failures < 5) this.#start();
-        else this.#dismiss("no worker process could be started");
+        else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
       },
     );
   }
@@ -152,6 +152,8 @@ class Pool implements Sandbox {
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
     const run = new Run(request, budgets);
     if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
+    // A pool that gave up tries again when it is asked.
+    if (this.#all.size === 0) this.#start();
     const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
     if (!(child instanceof Child)) return run.unstarted(child);
     child.runs++;

@@ -5,7 +5,7 @@ import type IsolatedVM from "isolated-vm";
  * the isolate addon: it MUST stand alone. It never waits on anything but its one pipe, runs one guest at a time on its
  * only thread, and keeps no time of its own: the broker, which it cannot fool, does.
  */
-export function workerMain(): void {
+export function workerMain(needsExact: (json: string) => boolean): void {
   const { readSync, writeSync } = process.getBuiltinModule("node:fs");
   const { createHash, randomBytes } = process.getBuiltinModule("node:crypto");
   const addon = { exports: {} as { ivm?: typeof IsolatedVM } };
@@ -129,25 +129,6 @@ export function workerMain(): void {
       // Not a URL: said by the empty answer.
     }
     return "";
-  }
-
-  /**
-   * Whether a text may hold a number that a double does not: 16 digits in a row, or an exponent. Asked out here, so that
-   * an ordinary text costs the guest nothing.
-   */
-  function needsExact(json: string): boolean {
-    const digit = (at: number): boolean => {
-      const code = json.charCodeAt(at);
-      return code >= 48 && code <= 57;
-    };
-    for (let at = 15; at < json.length; at += 16) {
-      if (!digit(at)) continue;
-      let [start, end] = [at, at];
-      while (digit(start - 1)) start--;
-      while (digit(end + 1)) end++;
-      if (end - start >= 15) return true;
-    }
-    return /\d[eE]\+?\d+(?:[\s,}\]]|$)/.test(json);
   }
 
   function stop(error: unknown): void {

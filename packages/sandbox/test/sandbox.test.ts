@@ -141,3 +141,32 @@ test("a broker whose call path throws, or answers with what is no JSON, costs th
   const told = '"INTERNAL","the call failed inside the broker"';
   expect(result).toMatchObject({ ok: true, value: `[${told},${told},${told}]` });
 });
+
+test("the guest's world is these names and no others", async () => {
+  const result = await sandbox.run({
+    kind: "script",
+    code: "return Object.getOwnPropertyNames(globalThis).filter((name) => !input.includes(name)).sort()",
+    // What ECMAScript itself defines, and what the sandbox leaves of it.
+    input:
+      `globalThis Infinity NaN undefined isFinite isNaN parseFloat parseInt decodeURI decodeURIComponent encodeURI encodeURIComponent
+      escape unescape AggregateError Array ArrayBuffer AsyncDisposableStack BigInt BigInt64Array BigUint64Array Boolean DataView Date
+      DisposableStack Error EvalError Float16Array Float32Array Float64Array Function Int16Array Int32Array Int8Array Intl Iterator JSON
+      Map Math Number Object Promise Proxy RangeError ReferenceError Reflect RegExp Set String SuppressedError Symbol SyntaxError
+      TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakSet`.split(/\s+/),
+  });
+  expect(result.ok && JSON.parse(result.value)).toEqual(
+    `AbortController AbortSignal DOMException Event EventTarget TextDecoder TextEncoder ToolError URL URLSearchParams atob btoa
+    clearImmediate clearInterval clearTimeout console crypto fetch progress queueMicrotask scratch setImmediate setInterval setTimeout
+    structuredClone tools`.split(/\s+/),
+  );
+});
+
+test("the large exact numbers of a guest do not keep the broker from its work", async () => {
+  const result = await sandbox.run({
+    kind: "script",
+    code: "await tools.a.b({ n: 12345678901234567890n, list: new Array(100000).fill(1) })",
+    tools: { a: ["b"] },
+    onCall: async () => ({ result: null }),
+  });
+  expect(result).toMatchObject({ ok: false, error: { code: "OUTPUT_LIMIT" } });
+});
