@@ -120,7 +120,7 @@ test.skipIf(!canDrop)("it also works for a user without rights (needs root, to b
     const args = [MAIN, "doctor", "--json", "--config", join(dir, "callgate.yaml")];
     // Another user cannot write the data folder that it would make here: that is what is told, and nothing breaks.
     execFile(process.execPath, args, { uid: 65534, gid: 65534, cwd: "/" }, (error, out) => {
-      if (out === "") reject(error);
+      if (out === "") reject(error ?? new Error("nothing was printed"));
       else resolve(JSON.parse(out) as Told);
     });
   });

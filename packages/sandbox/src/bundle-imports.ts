@@ -141,10 +141,16 @@ function packageAt(folder: string): PackageFolder | undefined {
   }
   try {
     const read = JSON.parse(text) as Record<string, unknown>;
-    if (typeof read["name"] !== "string") return undefined;
+    const { name, version } = read;
+    if (typeof name !== "string") return undefined;
     const keys = (field: string): string[] => Object.keys((read[field] as object | undefined) ?? {});
     const dependencies = ["dependencies", "optionalDependencies", "peerDependencies"].flatMap(keys);
-    return { folder, name: read["name"], version: String(read["version"] ?? ""), dependencies: new Set(dependencies) };
+    return {
+      folder,
+      name,
+      version: typeof version === "string" ? version : "unknown",
+      dependencies: new Set(dependencies),
+    };
   } catch {
     return undefined;
   }

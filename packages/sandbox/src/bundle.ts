@@ -2,6 +2,8 @@ import { realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { CallgateError, type Diagnostic, type Digest, digestOf, messageOf } from "@callgate/core";
 import { type Node, parse } from "acorn";
+import type { rolldown } from "rolldown";
+import type { parseAst } from "rolldown/parseAst";
 import { ImportRules, packageRoot, shown, spanAt } from "./bundle-imports.ts";
 import { MODULE_ENTRY } from "./module-entry.ts";
 
@@ -30,8 +32,8 @@ export async function bundleModule(entry: string): Promise<Bundle> {
   const file = entryOf(entry);
   const root = packageRoot(file);
   const rules = new ImportRules(root);
-  const { rolldown, parseAst } = await loadBundler();
-  const built = await rolldown({
+  const bundler = await loadBundler();
+  const built = await bundler.rolldown({
     input: ENTRY,
     cwd: root,
     // Neither Node nor a browser: what a package offers for them needs what a guest has not.
@@ -61,7 +63,7 @@ export async function bundleModule(entry: string): Promise<Bundle> {
         transform(code, id) {
           if (id.startsWith(HIDDEN) || !/\bimport\b[^;]{0,40}\(/.test(code)) return null;
           const lang = /\.[mc]?ts$/.test(id) ? "ts" : "js";
-          for (const node of nodesOf(parseAst(code, { lang }, id)))
+          for (const node of nodesOf(bundler.parseAst(code, { lang }, id)))
             if (node.type === "ImportExpression" && node["source"]?.type !== "Literal")
               rules.refuseAt(
                 spanAt(id, code, node.start),
@@ -118,14 +120,11 @@ function entryOf(entry: string): string {
   return realpathSync(found);
 }
 
-async function loadBundler(): Promise<{
-  rolldown: typeof import("rolldown").rolldown;
-  parseAst: typeof import("rolldown/parseAst").parseAst;
-}> {
+async function loadBundler(): Promise<{ rolldown: typeof rolldown; parseAst: typeof parseAst }> {
   try {
     // Only here: it is a large native addon, and a broker that registers nothing has no use for it.
-    const [{ rolldown }, { parseAst }] = await Promise.all([import("rolldown"), import("rolldown/parseAst")]);
-    return { rolldown, parseAst };
+    const [bundler, parser] = await Promise.all([import("rolldown"), import("rolldown/parseAst")]);
+    return { rolldown: bundler.rolldown, parseAst: parser.parseAst };
   } catch (cause) {
     throw new CallgateError("BUNDLER_MISSING", `the bundler cannot be loaded: ${messageOf(cause).split("\n")[0]}`, {
       help: "install callgate with its optional packages, on a platform that rolldown is built for",
@@ -172,12 +171,11 @@ function refused(diagnostics: readonly Diagnostic[]): CallgateError {
 /** What the bundler found wrong with the text of a file. */
 function diagnosticsOf(error: unknown, rules: ImportRules): Diagnostic[] {
   const errors = (error as { errors?: unknown }).errors;
-  return (Array.isArray(errors) ? errors : [error]).flatMap((one: Record<string, unknown>): Diagnostic[] => {
+  return (Array.isArray(errors) ? errors : [error]).flatMap((one: Record<string, unknown> & Error): Diagnostic[] => {
     const loc = one["loc"] as { file?: string; line?: number; column?: number } | undefined;
     const file = loc?.file ?? (one["id"] as string | undefined);
     // Colours and the quoted source are the bundler's way to print; the place is told by ours.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is taken out
-    const text = String(one["message"] ?? one).replace(/\u001b\[[0-9;]*m/g, "");
+    const text = messageOf(one).replace(/\u001b\[[0-9;]*m/g, "");
     const [first = ""] = text.split("\n").filter((line) => line.trim() !== "");
     const message = first.replace(/^\s*(?:Build failed[^:]*:|\[[A-Z_]+\])\s*(?:Error:\s*)?/, "");
     const span =
