@@ -165,8 +165,53 @@ test("what an author asks for is drafted once, and widens no manifest that a per
   const second = await callgate("tool", "register", source, "--server", "adder", ...config);
   expect(second.out).toContain("--allow-host 'evil.example'");
   expect(await text(dir, "manifests", "adder.yaml")).not.toContain("evil.example");
-  await callgate("tool", "register", source, "--server", "adder", "--allow-host", "evil.example", ...config);
+  const third = await callgate(
+    "tool",
+    "register",
+    source,
+    "--server",
+    "adder",
+    "--allow-host",
+    "evil.example",
+    ...config,
+  );
+  expect(third.out).toContain("look again at the effects of its tools");
   expect(await text(dir, "manifests", "adder.yaml")).toContain("hosts: [api.example.com, evil.example]");
+});
+
+test("what a manifest lets a module do is what it can do in a test with --server", async () => {
+  const cases = `module: { hosts: [api.example.com], calls: ["*"] }
+tests:
+  - name: good
+    tool: ask
+    fetch: [{ url: "*", json: 1 }]
+    tools: { files__read: { result: 1 } }
+    expect: { matches: { file: 1 } }
+`;
+  const { dir, source, config } = await project(ASKER, cases);
+  await callgate("tool", "register", source, "--server", "asker", ...config);
+  const against = ["tool", "test", source, "--server", "asker", ...config];
+  expect(await callgate(...against)).toMatchObject({ code: 0 });
+  const manifest = join(dir, "manifests", "asker.yaml");
+  await writeFile(manifest, (await text(manifest)).replace("hosts: [api.example.com]", "hosts: []"));
+  expect(await callgate(...against)).toMatchObject({ code: 1, out: expect.stringContaining("POLICY_DENIED") });
+  expect(await callgate("tool", "test", source)).toMatchObject({ code: 0 });
+  expect(await callgate("tool", "test", source, "--server", "other", ...config)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("is no module"),
+  });
+});
+
+test("a configuration that does not load afterwards is told, with the reason", async () => {
+  const { source, config, dir } = await project();
+  await writeFile(
+    join(dir, "manifests", "other.yaml"),
+    OTHER.replace("tools: {}", "tools: { x: { scopes: [], effects: [] } }"),
+  );
+  const { code, err } = await callgate("tool", "register", source, "--server", "adder", ...config);
+  expect(code).toBe(1);
+  expect(err).toContain("the configuration does not load yet:");
+  expect(err).toContain("callgate pin --accept other");
 });
 
 test("a module's code runs nowhere but in the sandbox, and one that hangs is ended", async () => {

@@ -112,6 +112,7 @@ async function ask(
   const client = new Client(url.origin, {
     connect: { lookup, timeout: CONNECT_MS, ...(rules.ca !== undefined && { ca: rules.ca }) },
     pipelining: 0,
+    allowH2: false,
     maxHeaderSize: 16 * 1024,
     headersTimeout: 0,
     bodyTimeout: 0,
