@@ -1,7 +1,6 @@
 import { realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { CallgateError, type Diagnostic, type Digest, digestOf, messageOf } from "@callgate/core";
-import { type Node, parse } from "acorn";
 import type { rolldown } from "rolldown";
 import type { parseAst } from "rolldown/parseAst";
 import { ImportRules, packageRoot, shown, spanAt } from "./bundle-imports.ts";
@@ -39,7 +38,8 @@ export async function bundleModule(entry: string): Promise<Bundle> {
     // Neither Node nor a browser: what a package offers for them needs what a guest has not.
     platform: "neutral",
     tsconfig: false,
-    resolve: { mainFields: ["module", "main"] },
+    // Links are followed, so that what is checked is what is read.
+    resolve: { mainFields: ["module", "main"], symlinks: true },
     transform: { define: { "process.env.NODE_ENV": '"production"' } },
     // Names of files stand in no comment: they would make the digest a matter of where the source lies.
     experimental: { attachDebugInfo: "none" },
@@ -91,7 +91,7 @@ export async function bundleModule(entry: string): Promise<Bundle> {
     await built.close();
   }
   if (rules.problems.length > 0) throw refused(rules.problems);
-  checkClosed(code);
+  checkClosed(bundler.parseAst(code, { lang: "js" }));
   const bytes = Buffer.byteLength(code);
   if (bytes > LARGEST_BUNDLE)
     throw new CallgateError("BUNDLE_TOO_LARGE", `the bundle has ${bytes} bytes, more than ${LARGEST_BUNDLE}`, {
@@ -134,8 +134,8 @@ async function loadBundler(): Promise<{ rolldown: typeof rolldown; parseAst: typ
 }
 
 /** INVARIANT: a bundle imports nothing. The guest could not, and what it means would be decided elsewhere. */
-function checkClosed(code: string): void {
-  for (const node of nodesOf(parse(code, { ecmaVersion: "latest", sourceType: "module" }))) {
+function checkClosed(tree: unknown): void {
+  for (const node of nodesOf(tree)) {
     const imports = /^(?:Import(?:Declaration|Expression)|ExportAllDeclaration)$/.test(node.type);
     if (imports || (node.type === "ExportNamedDeclaration" && node["source"]))
       throw refused([
@@ -150,7 +150,7 @@ function checkClosed(code: string): void {
 type AnyNode = { readonly type: string; readonly start: number } & Readonly<Record<string, { type?: string } | null>>;
 
 function* nodesOf(tree: unknown): Generator<AnyNode> {
-  const open: unknown[] = [tree as Node];
+  const open: unknown[] = [tree];
   while (open.length > 0) {
     const at = open.pop();
     if (Array.isArray(at)) open.push(...(at as unknown[]));

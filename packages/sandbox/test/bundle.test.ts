@@ -104,8 +104,12 @@ export default { tools: { greet: {
   handler: ({ name, mark }) => ({ text: name === "nobody" ? 5 : name + mark }),
 } } };`,
   });
-  const { code, inputs } = await bundleModule(dir);
+  const { code, digest, inputs } = await bundleModule(dir);
   expect(inputs).toEqual(["tool.ts", expect.stringMatching(/^zod@4\./)]);
+  // Where the packages lie that it is made of does not matter either.
+  const deeper = join(await folder({}), "a", "b", "c");
+  await cp(dir, deeper, { recursive: true, verbatimSymlinks: true });
+  expect((await bundleModule(deeper)).digest).toBe(digest);
   expect(await inGuest(code, "describe")).toMatchObject([
     {
       name: "greet",

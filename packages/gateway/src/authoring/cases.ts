@@ -47,7 +47,8 @@ const fileSchema = z.strictObject({
   module: moduleWishes.prefault({}),
   tests: z.array(caseSchema).prefault([]),
 });
-const FORM = format(fileSchema, {});
+/** Made when first needed: most commands read no cases. */
+const form = (): ReturnType<typeof format<z.output<typeof fileSchema>>> => format(fileSchema, {});
 
 /** One call of a tool and what must come of it. What it fetches and calls is answered from the case, never from outside. */
 export type ToolCase = z.output<typeof caseSchema>;
@@ -75,7 +76,7 @@ export async function readCases(file: string): Promise<ToolCases | undefined> {
   const findings = new Findings();
   const text = await readText(file, `\`${shownName(file)}\``, "");
   if (!text.ok) findings.errors.push(...text.diagnostics);
-  const parsed = text.ok ? parseDocumentOf(file, text.value, FORM, findings) : undefined;
+  const parsed = text.ok ? parseDocumentOf(file, text.value, form(), findings) : undefined;
   for (const [i, { expect }] of (parsed?.value.tests ?? []).entries()) {
     const ways = (["result", "matches", "error"] as const).filter((key) => key in expect);
     if (ways.length !== 1 && parsed)

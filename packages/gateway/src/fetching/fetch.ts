@@ -125,8 +125,6 @@ async function ask(
       body: body ?? null,
       signal,
     });
-    // A body that nobody reads still ends with an error when the connection goes.
-    response.body.on("error", () => {});
     const { statusCode: status } = response;
     const to = response.headers["location"];
     if (REDIRECTS.has(status) && typeof to === "string") return { status, to };
