@@ -18,6 +18,7 @@ import { RateCaps } from "./rate-cap.ts";
 import { compileRedaction } from "./record-redaction.ts";
 import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
+import { needsSandbox, SandboxPool } from "./sandboxed/pool.ts";
 import type { Served } from "./served.ts";
 import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
@@ -44,6 +45,7 @@ export class Broker {
   #log: Logger;
   #signing: SigningKey;
   readonly #fleet: Fleet;
+  readonly #pool: SandboxPool;
   readonly #tokenStates = new TokenStates();
   /** Sessions that stand for a token, for requests of the stateless era. */
   #byToken = new Map<string, Session>();
@@ -53,7 +55,15 @@ export class Broker {
   #closing = false;
   #indexer: Indexer | undefined;
 
-  private constructor(config: Config, gate: Gate, tokens: TokenVerifier, signing: SigningKey, log: Logger) {
+  private constructor(
+    config: Config,
+    gate: Gate,
+    tokens: TokenVerifier,
+    signing: SigningKey,
+    pool: SandboxPool,
+    log: Logger,
+  ) {
+    this.#pool = pool;
     this.config = config;
     this.gate = gate;
     this.tokens = tokens;
@@ -66,6 +76,7 @@ export class Broker {
         onListChanged: (kind) => this.#announce(kind),
         onResourceUpdated: (server, params) => this.subscriptions.updated(server, params),
       },
+      pool,
       log,
     );
     this.#sweep = setInterval(() => void this.#sweepIdle(), SWEEP_MS);
@@ -79,9 +90,13 @@ export class Broker {
   static async open(config: Config, log: Logger): Promise<Broker> {
     const signing = await openSigningKey(config.data);
     const stateKey = await openStateKey(config.data);
+    const pool = new SandboxPool(config.sandbox);
     let ledger: Ledger | undefined;
     let approvals: ApprovalStore | undefined;
     try {
+      // What the configuration requires of the sandbox must be there before anything is called; the boot record says what is.
+      if (needsSandbox(config)) await pool.open();
+      const layers = await pool.layers();
       ledger = await openLedger({
         folder: config.data,
         sync: config.ledger.sync === "off" ? "off" : "full",
@@ -90,7 +105,12 @@ export class Broker {
         ...config.ledger.retention,
         onAnchorError: ({ name, error }) =>
           log.warn({ anchor: name, err: error }, "an anchor does not keep the ledger's checkpoints"),
-        boot: { callgate: IDENTITY.version, node: process.version, config: config.digest },
+        boot: {
+          callgate: IDENTITY.version,
+          node: process.version,
+          config: config.digest,
+          ...(layers && { sandbox: layers }),
+        },
         onFailure: (error) => log.fatal({ err: error.message }, "the ledger failed: every call is refused from now on"),
       });
       if (ledger.recovered > 0)
@@ -119,6 +139,7 @@ export class Broker {
         gate,
         new TokenVerifier(signing, audienceOf(config), config.agents),
         signing,
+        pool,
         log,
       );
       try {
@@ -134,6 +155,7 @@ export class Broker {
       return broker;
     } catch (error) {
       approvals?.close();
+      await pool.close();
       await ledger?.close().catch(() => {});
       throw error;
     }
@@ -166,7 +188,10 @@ export class Broker {
       }),
       ...(prompts && { prompts: { listChanged: true } }),
       ...((resources || prompts) && has("completions") && { completions: {} }),
-      ...(configs.some((c) => c.manifest.logging) && has("logging") && { logging: {} }),
+      // Scripts log too.
+      ...((this.config.code !== undefined || (configs.some((c) => c.manifest.logging) && has("logging"))) && {
+        logging: {},
+      }),
     };
   }
 
@@ -264,6 +289,7 @@ export class Broker {
       const known = change.kept.get(server.name);
       if (known) trial.update(known.withConfig(server), known.definitions);
     }
+    if (change.own) trial.update(change.own, change.own.definitions);
     const policies = compilePolicies(config, trial);
     this.config = config;
     Object.assign(this.gate, {
@@ -278,7 +304,7 @@ export class Broker {
     this.gate.budgets.reload(config.budgets);
     this.tokens.reload(config.agents);
     this.#fleet.take(config, change);
-    for (const server of change.kept.values()) this.gate.registry.update(server, server.definitions);
+    for (const server of this.#fleet.all()) this.gate.registry.update(server, server.definitions);
     this.gate.policies = policies;
     await Promise.all([...change.gone.map((s) => s.close()), ...change.fresh.map((s) => s.start())]);
     this.#recompile();
@@ -298,6 +324,7 @@ export class Broker {
     this.gate.parking.close();
     const patience = setTimeout(() => this.#log.warn("servers take long to end"), SHUTDOWN_MS);
     await this.#fleet.close();
+    await this.#pool.close();
     clearTimeout(patience);
     this.gate.approvals.close();
     await this.#indexer?.close();
@@ -306,7 +333,7 @@ export class Broker {
 
   async #start(): Promise<void> {
     this.#fleet.take(this.config, this.#fleet.plan(this.config));
-    for (const server of this.#fleet.all()) this.gate.registry.update(server, undefined);
+    for (const server of this.#fleet.all()) this.gate.registry.update(server, server.definitions);
     await Promise.all(this.#fleet.all().map((server) => server.start()));
     this.gate.policies = compilePolicies(this.config, this.gate.registry);
     this.gate.ledger.appendLater({

@@ -1,4 +1,4 @@
-import type { Grant } from "@callgate/core";
+import { type Grant, messageOf, type Reason, type Verdict } from "@callgate/core";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
 import type { Session } from "./session.ts";
@@ -18,6 +18,38 @@ import { run } from "./steps/run.ts";
 import { settle } from "./steps/settle.ts";
 import { study } from "./steps/study.ts";
 import { validate } from "./steps/validate.ts";
+
+/** What would become of a call. */
+export interface Preview {
+  readonly verdict: Verdict;
+  readonly reasons: readonly Reason[];
+}
+
+/**
+ * Decides a call as `governCall` does, and leaves it there: nothing is recorded, reserved or run. For calls whose code was read
+ * already. Never rejects.
+ */
+export function previewCall(
+  gate: Gate,
+  grant: Grant,
+  session: Session,
+  request: CallRequest,
+  exchange: Exchange,
+): Preview {
+  const life = begin(gate, grant, session, request, exchange);
+  try {
+    const refusal =
+      identify(life) ?? resolve(life) ?? validate(life) ?? confine(life) ?? admit(life) ?? decide(life) ?? oblige(life);
+    if (refusal) return { verdict: "deny", reasons: "reasons" in refusal ? refusal.reasons : [] };
+    return { verdict: life.decision?.verdict ?? "deny", reasons: life.decision?.reasons ?? [] };
+  } catch (error) {
+    gate.log.error({ tool: request.name, err: messageOf(error) }, "a call could not be previewed");
+    return { verdict: "deny", reasons: [] };
+  } finally {
+    life.reservation?.release();
+    if (life.loopKey !== "") session.state.trail.remove(life.id);
+  }
+}
 
 /**
  * The life of one call, from whichever face and era, top to bottom.

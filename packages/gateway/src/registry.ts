@@ -2,10 +2,10 @@ import { type Digest, messageOf, type Naming, qualifiedName, stringifyJson, type
 import type { ResultFlow } from "@callgate/policy";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
-import type { AccessManifest, ServerConfig, ToolLimits } from "./config/types.ts";
+import type { ServedConfig, ToolLimits } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
 import type { Served } from "./served.ts";
-import { declaredFacts, OPERATIONS, plainFacts } from "./tool-facts.ts";
+import { declaredFacts, operationsOf } from "./tool-facts.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
 import type { ToolDefinition } from "./upstream/upstream.ts";
 import { type Check, compileSchema } from "./validate.ts";
@@ -92,13 +92,7 @@ export class Registry {
     const quarantined = new Map<string, Quarantined>();
     const config = upstream.config;
     if (definitions) this.#addTools(upstream, definitions, entries, quarantined);
-    for (const { kind, operation } of OPERATIONS) {
-      const access = config.manifest[kind];
-      if (access) entries.set(`${config.name}/${operation}`, plainEntry(upstream, operation, access));
-    }
-    const completing = config.manifest.prompts ?? config.manifest.resources;
-    if (completing)
-      entries.set(`${config.name}/completion/complete`, plainEntry(upstream, "completion/complete", completing));
+    for (const facts of operationsOf(config)) entries.set(facts.qualified, plainEntry(upstream, facts));
     const before = this.#byServer.get(config.name);
     const missing = Object.values(config.manifest.tools).flatMap((tool): ToolFacts[] => {
       const qualified = qualifiedName(this.#naming, config.name, tool.name);
@@ -194,7 +188,7 @@ function toolEntry(
   upstream: Served,
   qualified: string,
   definition: ToolDefinition,
-  config: ServerConfig,
+  config: ServedConfig,
   name: string,
 ): Registered {
   const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;
@@ -215,13 +209,13 @@ function toolEntry(
   };
 }
 
-function plainEntry(upstream: Served, operation: ToolFacts["operation"], access: AccessManifest): Registered {
+function plainEntry(upstream: Served, facts: ToolFacts): Registered {
   return {
-    ...plainFacts(upstream.config.name, operation, access),
+    ...facts,
     upstream,
     limits: NO_LIMITS,
     flow: WHOLE,
-    checkArgs: undefined,
+    checkArgs: facts.inputSchema && compileSchema(facts.inputSchema, "arguments"),
     checkResult: undefined,
     wrapsResult: false,
     paramHeaders: [],

@@ -1,4 +1,4 @@
-import type { ServerConfig } from "./config/index.ts";
+import type { ServedConfig } from "./config/index.ts";
 import type { Life, Refusal } from "./steps/life.ts";
 import type { Ran } from "./steps/run.ts";
 import type { Negotiated } from "./upstream/handshake.ts";
@@ -8,7 +8,7 @@ import type { ToolDefinition } from "./upstream/upstream.ts";
 
 /** A server as the registry and the life of a call know it: one that is connected to (`Upstream`), or one whose tools run here. */
 export interface Served {
-  config: ServerConfig;
+  config: ServedConfig;
   readonly name: string;
   /** What it said of itself; undefined while it is down. */
   readonly negotiated: Negotiated | undefined;
@@ -22,7 +22,7 @@ export interface Served {
   release(key: string): Promise<void>;
   close(): Promise<void>;
   /** The same server seen through another configuration, for trying one out. MUST NOT be called on. */
-  withConfig(config: ServerConfig): Served;
+  withConfig(config: ServedConfig): Served;
   /** Reads a call's code before it is decided. A refusal if it cannot be read; else what it found is in `life.script`. Never rejects. */
   study?(life: Life): Promise<Refusal | undefined>;
   /** Makes a call here, in place of sending it over a link. Never rejects. */

@@ -37,7 +37,14 @@ const TOOL = objectOf("tool", {
   qualified: STRING,
   operation: {
     kind: "string",
-    values: ["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"],
+    values: [
+      "tools/call",
+      "resources/read",
+      "resources/subscribe",
+      "prompts/get",
+      "completion/complete",
+      "sandbox/fetch",
+    ],
   },
   scopes: listOf(STRING),
   effects: listOf({ kind: "string", values: EFFECTS }),

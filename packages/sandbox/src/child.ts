@@ -1,14 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
+import type { Duplex } from "node:stream";
+import { type Confinement, confinementOf } from "./confinement.ts";
 import { FRAME, FrameReader, frameOf } from "./frame.ts";
 import type { Launch } from "./launch.ts";
 
-/** What a worker says of itself when it is ready. */
+/** What a worker says of itself when it is ready, and what the kernel says of it. */
 export interface WorkerFacts {
   readonly permission: boolean;
   readonly environment: number;
-  readonly uid: number;
+  readonly confinement?: Confinement;
 }
 
 export interface Sample {
@@ -16,15 +18,23 @@ export interface Sample {
   readonly rssMb: number;
 }
 
+/** How a worker ended: `signal` also where its keeper tells it as an exit code beyond 128. */
+export interface Ending {
+  readonly signal: number;
+  readonly code: number;
+  readonly stderr: string;
+}
+
 /** Who listens to a worker: the run that it works for. */
 export interface Listener {
   frame(kind: number, id: number, body: Buffer): void;
   /** The process is gone, by its own fault or by ours. */
-  gone(why: string): void;
+  gone(how: Ending): void;
   largest(): number;
 }
 
 const TICKS_MS = 10;
+const SIGNALS: Record<string, number> = { SIGILL: 4, SIGTRAP: 5, SIGABRT: 6, SIGBUS: 7, SIGKILL: 9, SIGSEGV: 11 };
 const text = Buffer.alloc(4096);
 
 function procOf(fd: number): string {
@@ -33,7 +43,8 @@ function procOf(fd: number): string {
 
 /** One worker process. Started with no environment, in its own session, with three pipes and no other descriptor. */
 export class Child {
-  readonly pid: number;
+  /** The worker's own process id, also where a keeper stands between. -1 until it is known. */
+  pid = -1;
   readonly ready: Promise<WorkerFacts>;
   /** Digests of the code that the worker holds, oldest first; the worker forgets in the same order. */
   readonly codes = new Set<string>();
@@ -41,6 +52,8 @@ export class Child {
   dead = false;
   runs = 0;
   #process: ChildProcess;
+  #gone = Promise.withResolvers<void>();
+  #over = false;
   #stat = -1;
   #statm = -1;
   #stderr = "";
@@ -48,59 +61,107 @@ export class Child {
 
   constructor(launch: Launch, init: string) {
     this.#process = spawn(launch.file, launch.args, {
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe", "pipe"] as const) : [])],
       env: {},
       cwd: "/",
       detached: true,
     });
-    this.pid = this.#process.pid ?? -1;
+    try {
+      // The broker's loop comes before its guests. Set at once, so that every thread inherits it.
+      setPriority(this.#process.pid ?? 0, 5);
+    } catch {
+      // It did not start: told by its events.
+    }
     const { promise, resolve, reject } = Promise.withResolvers<WorkerFacts>();
     this.ready = promise;
     this.ready.catch(() => {});
-    let facts: WorkerFacts | undefined;
+    let said: WorkerFacts | undefined;
+    const begin = (): void => {
+      if (said === undefined || this.pid < 0) return;
+      const confinement = confinementOf(this.pid);
+      resolve({ ...said, ...(confinement === undefined ? {} : { confinement }) });
+    };
     this.#reader = new FrameReader(
       () => this.listener?.largest() ?? 65536,
       (kind, id, body) => {
-        if (facts === undefined && kind === FRAME.ready) {
-          facts = JSON.parse(body.toString()) as WorkerFacts;
-          resolve(facts);
-        } else this.listener?.frame(kind, id, body);
+        if (said === undefined && kind === FRAME.ready) {
+          said = JSON.parse(body.toString()) as WorkerFacts;
+          begin();
+        } else if (!this.dead) this.listener?.frame(kind, id, body);
       },
     );
     const late = setTimeout(() => this.kill(), 10_000);
     this.ready.then(() => clearTimeout(late)).catch(() => clearTimeout(late));
-    const gone = (why: string): void => {
+    const gone = (code: number, signal: number): void => {
+      if (this.#over) return;
+      this.#over = true;
       if (this.#stat >= 0) closeSync(this.#stat);
       if (this.#statm >= 0) closeSync(this.#statm);
       this.#stat = this.#statm = -1;
       this.dead = true;
-      reject(new Error(`${why}\n${this.#stderr.slice(0, 600)}`));
+      reject(new Error(`exit code ${code}, signal ${signal}\n${this.#stderr.slice(0, 600)}`));
       const listener = this.listener;
       this.listener = undefined;
-      listener?.gone(`${why} ${this.#stderr}`);
+      listener?.gone({ code, signal, stderr: this.#stderr });
+      this.#gone.resolve();
     };
-    this.#process.on("error", (error) => gone(error.message));
-    this.#process.on("exit", (code, signal) => gone(signal ? `killed by ${signal}` : `exited with ${code}`));
+    this.#process.on("error", (error) => {
+      this.#stderr += error.message;
+      gone(-1, 0);
+    });
+    this.#process.on("exit", (code, name) => {
+      const signal = name === null ? ((code ?? 0) > 128 ? (code as number) - 128 : 0) : (SIGNALS[name] ?? 15);
+      const tell = (): void => gone(code ?? -1, signal);
+      // Its last words are read first: they say whether it ran out of memory.
+      this.#process.once("close", tell);
+      setTimeout(tell, 100).unref();
+    });
     this.#process.stdin?.on("error", () => {});
-    this.#process.stdout?.on("data", (bytes: Buffer) => {
-      if (!this.dead && !this.#reader.push(bytes)) {
-        this.listener?.frame(
-          FRAME.fail,
-          0,
-          Buffer.from(`{"code":"OUTPUT_LIMIT","message":"a message is larger than allowed"}`),
-        );
-        this.kill();
-      }
-    });
+    this.#listen();
     this.#process.stderr?.on("data", (bytes: Buffer) => {
-      this.#stderr = (this.#stderr + bytes.toString("latin1")).slice(0, 4096);
+      if (this.#stderr.length < 4096) this.#stderr += bytes.toString("latin1", 0, 4096);
     });
+    const { stdio } = this.#process;
+    for (const stream of stdio.slice(3)) stream?.on("error", () => {});
+    if (launch.kept === true) {
+      (stdio[3] as Duplex | undefined)?.end(launch.filter ?? "");
+      let status = "";
+      stdio[4]?.on("data", (bytes: Buffer) => {
+        if (status.length < 4096) status += bytes.toString("latin1");
+        const pid = /"child-pid": (\d+)\D/.exec(status)?.[1];
+        if (pid === undefined || this.pid >= 0) return;
+        this.#watch(Number(pid));
+        begin();
+      });
+    } else this.#watch(this.#process.pid ?? -1);
     this.send(FRAME.init, 0, init);
+  }
+
+  /** Reads what the worker says, a piece a turn of the loop: a guest that floods takes turns with everything else. */
+  #listen(): void {
+    const out = this.#process.stdout;
+    out?.on("data", (bytes: Buffer) => {
+      if (this.dead) return;
+      if (!this.#reader.push(bytes)) {
+        const told = `{"code":"OUTPUT_LIMIT","message":"a message is larger than allowed"}`;
+        this.listener?.frame(FRAME.fault, 0, Buffer.from(told));
+        return this.kill();
+      }
+      if (bytes.length < 16_384 || this.dead) return;
+      out.pause();
+      setImmediate(() => {
+        if (!this.dead) out.resume();
+      });
+    });
+  }
+
+  #watch(pid: number): void {
+    this.pid = pid;
     try {
-      // The broker's loop comes before its guests.
-      setPriority(this.pid, 5);
-      this.#stat = openSync(`/proc/${this.pid}/stat`, "r");
-      this.#statm = openSync(`/proc/${this.pid}/statm`, "r");
+      this.#stat = openSync(`/proc/${pid}/stat`, "r");
+      this.#statm = openSync(`/proc/${pid}/statm`, "r");
+      // Where this machine runs out of memory, a guest goes before the broker does.
+      writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
     } catch {
       // No /proc: wall time and the isolate's own limits remain.
     }
@@ -123,16 +184,22 @@ export class Child {
     }
   }
 
-  /** Ends the process at once. A guest has no say in it. */
+  /** Ends the process at once. A guest has no say in it. Its keeper, where there is one, ends with it. */
   kill(): void {
     this.dead = true;
-    this.#process.stdout?.pause();
-    this.#process.kill("SIGKILL");
+    const { exitCode, signalCode } = this.#process;
+    this.#process.stdout?.resume();
+    if (exitCode !== null || signalCode !== null) return;
+    try {
+      if (this.pid > 0) process.kill(this.pid, "SIGKILL");
+      else this.#process.kill("SIGKILL");
+    } catch {
+      this.#process.kill("SIGKILL");
+    }
   }
 
   /** Waits until the process is gone. */
-  async exited(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined) return;
-    await new Promise<void>((done) => this.#process.once("exit", () => done()));
+  exited(): Promise<void> {
+    return this.#gone.promise;
   }
 }

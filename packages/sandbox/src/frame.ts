@@ -19,7 +19,10 @@ export const FRAME = {
   timer: 20,
   untimer: 21,
   done: 22,
+  /** The guest's failure, in its own words. */
   fail: 23,
+  /** The worker's: out of memory, or a guest that waits for nothing. */
+  fault: 24,
 } as const;
 
 export const FRAME_HEAD = 9;

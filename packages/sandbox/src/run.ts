@@ -1,11 +1,15 @@
-import { CallgateError, messageOf, parseJson, stringifyJson } from "@callgate/core";
+import { CallgateError, isObject, messageOf, parseJson, stringifyJson } from "@callgate/core";
 import type { Budgets } from "./budgets.ts";
-import type { Child, Sample } from "./child.ts";
+import type { Child, Ending, Sample } from "./child.ts";
 import { FRAME } from "./frame.ts";
 import type { GuestAnswer, RunRequest } from "./request.ts";
-import { RUN_ERRORS, type RunError, type RunErrorCode, type RunResult } from "./result.ts";
+import type { RunError, RunErrorCode, RunResult } from "./result.ts";
 
+/** Characters of a failure or a progress note that the broker parses. */
+const LARGEST_FAILURE = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
+
+const GRACE_MS = 200;
 
 /** One run: the books that the broker keeps on a guest. Every limit but the heap is enforced here, by a kill. */
 export class Run {
@@ -28,6 +32,7 @@ export class Run {
   #cpuMs = 0;
   #peakRssMb = 0;
   #over = false;
+  #denied = false;
   #freed = false;
   #wall: NodeJS.Timeout | undefined;
 
@@ -43,7 +48,7 @@ export class Run {
     this.#cpuBefore = child.sample()?.cpuMs ?? 0;
     child.listener = {
       frame: (kind, id, body) => this.#frame(kind, id, body),
-      gone: (why) => this.#gone(why),
+      gone: (how) => this.#gone(how),
       largest: () => Math.max(bytesOut, logBytes) + 4096,
     };
     let input: string;
@@ -91,8 +96,8 @@ export class Run {
   }
 
   /** A run that no worker took. */
-  lost(message: string): RunResult {
-    return { ok: false, error: { code: "WORKER_LOST", message }, usage: this.#usage() };
+  unstarted(code: RunErrorCode, message: string): RunResult {
+    return { ok: false, error: { code, message }, usage: this.#usage() };
   }
 
   /** Called by the watchdog, on the broker's clock. */
@@ -126,9 +131,9 @@ export class Run {
           message: `the code used more than ${this.#budgets.cpuMs} ms of processor time`,
         });
       this.#settle(text);
-    } else if (kind === FRAME.fail) {
+    } else if (kind === FRAME.fail || kind === FRAME.fault) {
       if (id > 0) this.#cpuMs = id / 1000;
-      this.#settle(failureOf(text));
+      this.#settle(this.#failure(text, kind === FRAME.fault));
     } else this.#end("WORKER_LOST", "the worker spoke out of turn");
   }
 
@@ -144,8 +149,8 @@ export class Run {
     if (size > callBytes) return this.#end("OUTPUT_LIMIT", `a call's arguments have more than ${callBytes} bytes`);
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
-      server === "callgate"
-        ? name === "fetch" && this.#request.fetch === true
+      server === "callgate" && name === "fetch"
+        ? this.#request.fetch === true
         : this.#request.tools?.[server]?.includes(name);
     // Names are the guest's text: what is unknown MUST NOT grow the books.
     if (known !== true) {
@@ -185,6 +190,7 @@ export class Run {
     if (this.#over) return;
     if ("end" in answer) return this.#stop(answer.end);
     const failed = "error" in answer;
+    if (failed && answer.error.code === "POLICY_DENIED") this.#denied = true;
     const text =
       "resultText" in answer
         ? answer.resultText
@@ -203,7 +209,7 @@ export class Run {
     if (this.#logLines > logLines) return this.#end("LOG_LIMIT", `the code logged more than ${logLines} lines`);
     try {
       if (kind === FRAME.log) this.#request.onLog?.({ level: LEVELS[id] ?? "info", text });
-      else this.#request.onProgress?.(JSON.parse(text) as { progress: number });
+      else if (bytes <= LARGEST_FAILURE) this.#request.onProgress?.(JSON.parse(text) as { progress: number });
     } catch {
       // A listener's failure is not the guest's.
     }
@@ -226,8 +232,26 @@ export class Run {
     return { code: "OUTPUT_LIMIT", message: `the code sent more than ${this.#budgets.bytesOut} bytes` };
   }
 
-  #gone(why: string): void {
-    const memory = /out of memory|heap limit|allocation fail|invalid (string|array|size)|bad_alloc/i.test(why);
+  /** A failure as the guest's side told it: shape checked, length bounded, and only with a code that is its to say. */
+  #failure(text: string, worker: boolean): RunError {
+    const told = text.length <= LARGEST_FAILURE ? objectOf(text) : undefined;
+    if (told === undefined) return { code: "GUEST_ERROR", message: "the code failed and its error cannot be shown" };
+    const may = worker
+      ? told.code === "MEMORY_LIMIT" || told.code === "OUTPUT_LIMIT"
+      : told.code === "OUTPUT_LIMIT" || (told.code === "POLICY_DENIED" && this.#denied);
+    const stack = typeof told.stack === "string" ? told.stack.slice(0, 4000) : "";
+    return {
+      code: may ? (told.code as RunErrorCode) : "GUEST_ERROR",
+      message: String(told.message).slice(0, 2000),
+      ...(stack === "" ? {} : { stack }),
+    };
+  }
+
+  #gone(how: Ending): void {
+    // V8 ends the process where it cannot get memory, with a trap, an abort or a fault; the kernel does with a kill.
+    const memory =
+      /out of memory|heap limit|allocation fail|invalid (string|array|size)|bad_alloc/i.test(how.stderr) ||
+      (how.signal > 0 && this.#peakRssMb > this.#budgets.rssMb / 2);
     this.#settle({
       code: memory ? "MEMORY_LIMIT" : "WORKER_LOST",
       message: memory ? "the code ran the worker out of memory" : "the worker process ended by itself",
@@ -264,7 +288,7 @@ export class Run {
       typeof outcome === "string" ? { ok: true, value: outcome, usage } : { ok: false, error: outcome, usage },
     );
     // A guest that answers and goes on spinning has this long to get out of the way.
-    this.#wall = setTimeout(() => this.#child?.kill(), 250);
+    this.#wall = setTimeout(() => this.#child?.kill(), GRACE_MS);
   }
 
   #free(): void {
@@ -289,14 +313,11 @@ export class Run {
   }
 }
 
-/** A failure as the guest's side told it: shape checked, length bounded, no code but the known ones. */
-function failureOf(text: string): RunError {
+function objectOf(text: string): Record<string, unknown> | undefined {
   try {
-    const told = JSON.parse(text) as { code?: unknown; message?: unknown; stack?: unknown };
-    const code = RUN_ERRORS.find((known) => known === told.code) ?? "GUEST_ERROR";
-    const stack = typeof told.stack === "string" ? told.stack.slice(0, 4000) : "";
-    return { code, message: String(told.message).slice(0, 2000), ...(stack === "" ? {} : { stack }) };
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
   } catch {
-    return { code: "GUEST_ERROR", message: "the code failed and its error cannot be shown" };
+    return undefined;
   }
 }

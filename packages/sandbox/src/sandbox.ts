@@ -1,8 +1,9 @@
 import { CallgateError, digestOf, messageOf } from "@callgate/core";
 import { type Budgets, budgetsOf } from "./budgets.ts";
-import { Child, type WorkerFacts } from "./child.ts";
+import { Child } from "./child.ts";
 import { guestSource } from "./guest/source.ts";
-import { type Fence, launchOf } from "./launch.ts";
+import { FENCES, type Launch, launchOf } from "./launch.ts";
+import { type Layer, type LayerReport, layersOf } from "./layers.ts";
 import { type RunRequest, wrapScript } from "./request.ts";
 import type { RunResult } from "./result.ts";
 import { Run } from "./run.ts";
@@ -10,21 +11,14 @@ import { Run } from "./run.ts";
 export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */
   readonly workers?: number;
+  /** Worker processes there may be at once: more are started while runs wait for one, and end when they are idle. Default 16. */
+  readonly maxWorkers?: number;
   /** Runs after which a process is replaced. Default 1,000. */
   readonly runsPerWorker?: number;
   /** Heap of the isolates that are kept ready; another budget costs making one on demand. */
   readonly heapMb?: number;
   /** Layers without which it MUST NOT start. */
   readonly require?: readonly Layer[];
-}
-
-export type Layer = "isolate" | "process" | "os";
-
-/** One layer of the sandbox, as found by starting a worker, not as hoped for. */
-export interface LayerReport {
-  readonly layer: Layer;
-  readonly inForce: boolean;
-  readonly detail: string;
 }
 
 export interface Sandbox {
@@ -48,14 +42,19 @@ export async function describeLayers(): Promise<readonly LayerReport[]> {
   return sandbox.layers;
 }
 
+/** How long a worker beyond those kept warm waits for another run, in milliseconds. */
+const IDLE_MS = 5_000;
+
 class Pool implements Sandbox {
   layers: readonly LayerReport[] = [];
   readonly #init: string;
   readonly #heapMb: number;
   readonly #size: number;
+  readonly #most: number;
   readonly #runsPerWorker: number;
   readonly #require: readonly Layer[];
-  #fence: Fence = "none";
+  /** Found once: what a worker is started from does not change under a running broker. */
+  #launch: Launch | undefined;
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
@@ -63,10 +62,13 @@ class Pool implements Sandbox {
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
   #failures = 0;
+  /** Workers that are on their way: each will take a run that waits. */
+  #starting = 0;
 
   constructor(options: SandboxOptions) {
     this.#heapMb = options.heapMb ?? budgetsOf().heapMb;
     this.#size = options.workers ?? 2;
+    this.#most = Math.max(this.#size, options.maxWorkers ?? 16);
     this.#runsPerWorker = options.runsPerWorker ?? 1_000;
     this.#require = options.require ?? [];
     this.#init = JSON.stringify({ source: guestSource(), heapMb: this.#heapMb });
@@ -74,7 +76,7 @@ class Pool implements Sandbox {
 
   async open(): Promise<void> {
     const lacks: string[] = [];
-    for (const fence of ["namespaces", "privileges", "none"] as const) {
+    for (const fence of FENCES) {
       const launch = launchOf(fence);
       if ("missing" in launch) {
         lacks.push(`${fence}: needs ${launch.missing}`);
@@ -83,7 +85,7 @@ class Pool implements Sandbox {
       const child = new Child(launch, this.#init);
       try {
         const facts = await child.ready;
-        this.#fence = fence;
+        this.#launch = launch;
         this.layers = layersOf(fence, facts, lacks);
         this.#all.add(child);
         this.#free(child);
@@ -108,17 +110,17 @@ class Pool implements Sandbox {
 
   #start(): void {
     if (this.#closed) return;
-    const child = new Child(
-      launchOf(this.#fence) as Exclude<ReturnType<typeof launchOf>, { missing: string }>,
-      this.#init,
-    );
+    const child = new Child(this.#launch as Launch, this.#init);
     this.#all.add(child);
+    this.#starting++;
     child.ready.then(
       () => {
+        this.#starting--;
         this.#failures = 0;
         this.#free(child);
       },
       () => {
+        this.#starting--;
         this.#all.delete(child);
         // A pool whose workers all fail to start answers, instead of trying for ever.
         if (++this.#failures < 5) this.#start();
@@ -136,13 +138,50 @@ class Pool implements Sandbox {
     }
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
     const waiting = this.#queue.shift();
-    if (waiting) waiting(child);
-    else this.#idle.push(child);
+    if (waiting) return waiting(child);
+    this.#idle.push(child);
+    if (this.#all.size > this.#size) this.#retire(child);
+  }
+
+  /** A worker beyond those kept warm ends when nobody has needed it for a while. */
+  #retire(child: Child): void {
+    const { runs } = child;
+    setTimeout(() => {
+      if (this.#all.size <= this.#size || child.runs !== runs || !this.#idle.includes(child)) return;
+      this.#idle = this.#idle.filter((c) => c !== child);
+      this.#all.delete(child);
+      child.listener = undefined;
+      child.kill();
+    }, IDLE_MS).unref();
   }
 
   #replace(child: Child): void {
     this.#idle = this.#idle.filter((c) => c !== child);
-    if (this.#all.delete(child)) this.#start();
+    if (!this.#all.delete(child)) return;
+    if (this.#all.size < this.#size || this.#queue.length > this.#starting) this.#start();
+  }
+
+  /** A worker for a run: an idle one, or the first that is free or started. Undefined if there is none in time. */
+  #take(ms: number, signal: AbortSignal | undefined): Promise<Child | undefined> {
+    const idle = this.#idle.shift();
+    if (idle) return Promise.resolve(idle);
+    return new Promise((resolve) => {
+      const settle = (child: Child | undefined): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", leave);
+        resolve(child);
+      };
+      const leave = (): void => {
+        const at = this.#queue.indexOf(settle);
+        if (at >= 0) this.#queue.splice(at, 1);
+        settle(undefined);
+      };
+      const timer = setTimeout(leave, ms);
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#queue.push(settle);
+      if (this.#queue.length > this.#starting && this.#all.size < this.#most) this.#start();
+      if (signal?.aborted) leave();
+    });
   }
 
   #sample(): void {
@@ -157,9 +196,15 @@ class Pool implements Sandbox {
     const budgets: Budgets = budgetsOf(request.budgets);
     if (this.#closed) throw new CallgateError("SANDBOX_CLOSED", "the sandbox is closed");
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
-    const child = this.#idle.shift() ?? (await new Promise<Child | undefined>((take) => this.#queue.push(take)));
-    const run = new Run(request, budgets, child);
-    if (child === undefined) return run.lost("no worker process could be started");
+    const asked = performance.now();
+    const child = await this.#take(budgets.wallMs, request.signal);
+    const left = budgets.wallMs - (performance.now() - asked);
+    const run = new Run(request, { ...budgets, wallMs: Math.max(1, left) }, child);
+    if (child === undefined) {
+      if (request.signal?.aborted) return run.unstarted("CANCELLED", "the caller cancelled the run");
+      if (left <= 0) return run.unstarted("WALL_TIMEOUT", `no worker was free for ${budgets.wallMs} ms`);
+      return run.unstarted("WORKER_LOST", "no worker process could be started");
+    }
     child.runs++;
     this.#busy.set(child, run);
     this.#watch ??= setInterval(() => this.#sample(), 10);
@@ -178,23 +223,4 @@ class Pool implements Sandbox {
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));
   }
-}
-
-function layersOf(fence: Fence, facts: WorkerFacts, lacks: readonly string[]): LayerReport[] {
-  const os = {
-    namespaces: `own network, ipc and uts namespaces, uid ${facts.uid}, no new privileges, rlimits; no seccomp filter`,
-    privileges: `uid ${facts.uid}, no new privileges, rlimits; no namespaces, no seccomp filter`,
-    none: "no fence of the operating system",
-  }[fence];
-  const why = lacks.length > 0 ? ` (${lacks.join("; ")})` : "";
-  return [
-    { layer: "isolate", inForce: true, detail: "isolated-vm, one isolate a run" },
-    {
-      layer: "process",
-      inForce: facts.permission,
-      detail: `permission model ${facts.permission ? "on" : "off"}, ${facts.environment} environment variables, watched and killed from the broker`,
-    },
-    // Dropped privileges without namespaces still leave a network: that is no layer to rely on.
-    { layer: "os", inForce: fence === "namespaces", detail: `${os}${why}` },
-  ];
 }

@@ -83,7 +83,7 @@ export function workerMain(): void {
     if (ended) return;
     if (typeof kind !== "number" || typeof id !== "number" || typeof text !== "string") throw new TypeError("refused");
     if (text.length > largest)
-      return end(23, JSON.stringify({ code: "OUTPUT_LIMIT", message: `a message has more than ${largest} bytes` }));
+      return end(24, JSON.stringify({ code: "OUTPUT_LIMIT", message: `a message has more than ${largest} bytes` }));
     if (kind === 22 || kind === 23) return end(kind, text);
     if (kind < 17 || kind > 21) throw new TypeError("refused");
     if (kind === 17 || kind === 20) waits++;
@@ -153,7 +153,7 @@ export function workerMain(): void {
   function stop(error: unknown): void {
     const message = String((error as { message?: unknown })?.message ?? error).slice(0, 2000);
     const memory = /memory limit|memory allocation|out of memory/i.test(message);
-    end(23, JSON.stringify({ code: memory ? "MEMORY_LIMIT" : "GUEST_ERROR", message }));
+    end(24, JSON.stringify({ code: memory ? "MEMORY_LIMIT" : "GUEST_ERROR", message }));
   }
 
   function run(text: string): void {
@@ -202,7 +202,7 @@ export function workerMain(): void {
     }
     while (!ended) {
       if (waits <= 0) {
-        end(23, JSON.stringify({ code: "GUEST_ERROR", message: "the code waits for something that cannot come" }));
+        end(24, JSON.stringify({ code: "GUEST_ERROR", message: "the code waits for something that cannot come" }));
         break;
       }
       const { kind, id, text: body } = next();
@@ -222,11 +222,15 @@ export function workerMain(): void {
   }
 
   warm = prepare(first.heapMb);
+  // Bubblewrap adds one.
+  delete process.env.PWD;
+  const environment = Object.keys(process.env).length;
+  // The guest's clock shows no place.
+  process.env.TZ = "UTC";
   const facts = {
     permission:
       process.permission !== undefined && !process.permission.has("fs.read") && !process.permission.has("child"),
-    environment: Object.keys(process.env).length,
-    uid: process.getuid?.() ?? -1,
+    environment,
   };
   write(16, 0, JSON.stringify(facts));
   for (;;) {

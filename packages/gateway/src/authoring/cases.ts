@@ -57,7 +57,7 @@ export type FetchStub = z.output<typeof fetchStub>;
 /** What stands beside a module's source: what its author says it needs, and the tests of its tools. */
 export interface ToolCases {
   readonly file: string;
-  readonly wishes: Omit<ModuleManifest, "digest">;
+  readonly wishes: Omit<ModuleManifest, "digest" | "fetch">;
   /** The budgets as they are written, for a manifest that is drafted. */
   readonly budgetsText: Readonly<Record<string, unknown>>;
   readonly tests: readonly ToolCase[];

@@ -10,7 +10,7 @@ import { differences, type Tried, type TriedCall, tryTool } from "./try.ts";
 export interface OpenedModule {
   readonly bundle: Bundle;
   readonly definitions: readonly Definition[];
-  readonly reach: Omit<ModuleManifest, "digest">;
+  readonly reach: Omit<ModuleManifest, "digest" | "fetch">;
   /** The file of cases; undefined where there is none. */
   readonly casesFile: string | undefined;
   readonly tests: readonly ToolCase[];
@@ -23,7 +23,7 @@ export interface OpenedModule {
 
 export interface OpenModuleOptions {
   /** What it may reach: a manifest's. Default: what its author says that it needs. */
-  readonly reach?: Omit<ModuleManifest, "digest"> | undefined;
+  readonly reach?: Omit<ModuleManifest, "digest" | "fetch"> | undefined;
   /** Hosts beside those. */
   readonly hosts: readonly string[];
   /** Budgets, as a manifest writes them, in place of those. */

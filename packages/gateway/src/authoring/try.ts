@@ -27,7 +27,7 @@ export interface Tried {
 export interface TriedModule {
   readonly code: string;
   readonly definitions: readonly Definition[];
-  readonly reach: Omit<ModuleManifest, "digest">;
+  readonly reach: Omit<ModuleManifest, "digest" | "fetch">;
 }
 
 export type TriedCall = Pick<ToolCase, "tool" | "args"> & Partial<Pick<ToolCase, "seed" | "now" | "fetch" | "tools">>;

@@ -31,6 +31,7 @@ export type {
   ModuleServer,
   RunBudgets,
   SandboxConfig,
+  ServedConfig,
   ServerConfig,
   StdioServer,
   ToolLimits,

@@ -90,6 +90,17 @@ const reach = {
     .array(line)
     .prefault([])
     .meta(about("Tools that it may call, with the scopes of its caller.", ["files__read_file"])),
+  fetch: z
+    .strictObject({
+      scopes: access.scopes.prefault([]),
+      effects: access.effects.prefault(["external"]),
+      labels: z
+        .array(label)
+        .prefault(["untrusted"])
+        .meta(about("What the answers carry.", ["untrusted"])),
+    })
+    .prefault({})
+    .meta(about("What its fetches need and bring: policies know them as `<server>/sandbox/fetch`.")),
   budgets: runBudgets.prefault({}).meta(about("Ceilings on one call.")),
 };
 

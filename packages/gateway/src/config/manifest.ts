@@ -85,8 +85,14 @@ export function toManifest(server: string, file: string, input: ManifestInput): 
   };
 }
 
-function toModule({ digest, hosts, calls, budgets }: NonNullable<ManifestInput["module"]>): ModuleManifest {
-  return { digest: digest as Digest, hosts: unique(hosts), calls: unique(calls), budgets: toRunBudgets(budgets) };
+function toModule({ digest, hosts, calls, fetch, budgets }: NonNullable<ManifestInput["module"]>): ModuleManifest {
+  return {
+    digest: digest as Digest,
+    hosts: unique(hosts),
+    calls: unique(calls),
+    fetch: access(fetch),
+    budgets: toRunBudgets(budgets),
+  };
 }
 
 function access(input: AccessManifest): AccessManifest {

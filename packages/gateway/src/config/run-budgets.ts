@@ -17,12 +17,12 @@ export const runBudgets = z.strictObject({
     .prefault({})
     .meta(about("Calls of single tools, by name.", { mail__send: 1 })),
   concurrent: z.int().min(1).max(256).default(8).meta(about("Calls at the same time.", 8)),
-  writes: most.default(20).meta(about("Calls of tools with the effect `write` or `external`.", 20)),
+  writes: most.default(20).meta(about("Calls of tools with the effect `write`, and fetches but `GET` and `HEAD`.", 20)),
   destructive: most.default(5).meta(about("Calls of tools with the effect `destructive`.", 5)),
   cost: most.optional().meta(about("Cost units of its calls; a manifest says what a call costs.", 100)),
   depth: z.int().min(1).max(8).default(2).meta(about("Runs inside runs: `1` lets no run start another.", 2)),
   bytesIn: bytes.prefault("8MiB").meta(about("What goes in: its input and what its calls return.", "8MiB")),
-  bytesOut: bytes.prefault("4MiB").meta(about("What comes out: its result and what its calls are sent.", "4MiB")),
+  bytesOut: bytes.prefault("1MiB").meta(about("What comes out: its result and what its calls are sent.", "1MiB")),
   logBytes: bytes.prefault("256KiB").meta(about("What it logs.", "256KiB")),
   logLines: most.default(1000).meta(about("Lines that it logs, progress included.", 1000)),
 });

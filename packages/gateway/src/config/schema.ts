@@ -241,6 +241,12 @@ export const configSchema = z
     sandbox: z
       .strictObject({
         workers: z.int().min(1).max(64).default(2).meta(about("Processes kept warm, one run at a time each.", 2)),
+        maxWorkers: z
+          .int()
+          .min(1)
+          .max(256)
+          .default(16)
+          .meta(about("Processes at once: a run that waits for a tool or a person keeps its own.", 16)),
         require: z
           .array(choice("layer", ["isolate", "process", "os"]))
           .prefault(["isolate", "process"])

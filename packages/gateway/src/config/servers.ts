@@ -88,6 +88,7 @@ const UNREAD_MODULE: ModuleServer["module"] = {
   digest: `sha256:${"0".repeat(64)}`,
   hosts: [],
   calls: [],
+  fetch: { scopes: [], effects: [], labels: [] },
   budgets: toRunBudgets(runBudgets.parse({})),
 };
 

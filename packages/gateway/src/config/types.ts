@@ -77,7 +77,8 @@ export type Era = "auto" | "legacy" | "modern";
  */
 export type Connection = "shared" | "principal" | "session";
 
-interface ServerBase {
+/** What the life of a call knows of a server, wherever its tools run. */
+export interface ServedConfig {
   readonly name: string;
   readonly era: Era;
   readonly connection: Connection;
@@ -87,7 +88,7 @@ interface ServerBase {
 }
 
 /** A server that the broker starts and speaks to over stdin and stdout. */
-export interface StdioServer extends ServerBase {
+export interface StdioServer extends ServedConfig {
   readonly transport: "stdio";
   readonly command: string;
   readonly args: readonly string[];
@@ -97,14 +98,14 @@ export interface StdioServer extends ServerBase {
 }
 
 /** A server reached over streamable HTTP. */
-export interface HttpServer extends ServerBase {
+export interface HttpServer extends ServedConfig {
   readonly transport: "http";
   readonly url: string;
   readonly headers: Readonly<Record<string, Setting>>;
 }
 
 /** Tools that run here, in the sandbox: one bundled ES module. */
-export interface ModuleServer extends ServerBase {
+export interface ModuleServer extends ServedConfig {
   readonly transport: "module";
   /** The bundle, whose bytes have the digest that the manifest pins. */
   readonly file: string;
@@ -124,6 +125,8 @@ export interface ModuleManifest {
   readonly hosts: readonly string[];
   /** Globs over the tools that it may call with its caller's grant. */
   readonly calls: readonly string[];
+  /** What its fetches need and bring. */
+  readonly fetch: AccessManifest;
   readonly budgets: RunBudgets;
 }
 
@@ -152,6 +155,7 @@ export interface RunBudgets {
 /** The worker processes that run untrusted code. */
 export interface SandboxConfig {
   readonly workers: number;
+  readonly maxWorkers: number;
   /** Layers without which nothing is run. */
   readonly require: readonly SandboxLayer[];
 }

@@ -82,6 +82,12 @@ export class GuestRun {
     for (const mark of marks) this.#marks.add(mark);
   }
 
+  /** What an earlier run had read, which this one takes up. */
+  took({ labels, marks }: Pick<GuestRun, "labels" | "marks">): void {
+    for (const label of labels) this.#labels.add(label);
+    for (const mark of marks) this.#marks.add(mark);
+  }
+
   /** Whether the code says a text by itself, so that it need not come from anything that it read. */
   says(text: string): boolean {
     if (!this.#literals) return true;
@@ -100,7 +106,7 @@ export class GuestRun {
     if (tool.upstream.runHere && this.depth >= this.budgets.depth)
       return this.#over(`runs inside runs go ${this.budgets.depth} deep at most`);
     const { writes, destructive, cost } = this.budgets;
-    const isWrite = tool.effects.includes("write") || tool.effects.includes("external");
+    const isWrite = tool.operation === "sandbox/fetch" ? !isReading(args) : tool.effects.includes("write");
     if (isWrite && this.#writes + 1 > writes) return this.#over(`the run made more than ${writes} writing calls`);
     if (tool.effects.includes("destructive") && this.#destructive + 1 > destructive)
       return this.#over(`the run made more than ${destructive} destructive calls`);
@@ -115,6 +121,12 @@ export class GuestRun {
     this.end = { code: "CALL_BUDGET", message };
     return refuse("run-budget", message, "do less in one run");
   }
+}
+
+/** Whether a fetch asks and changes nothing, by its method (RFC 9110, 9.2.1). */
+function isReading(args: unknown): boolean {
+  const method = (args as { readonly method?: unknown } | null)?.method;
+  return method === "GET" || method === "HEAD";
 }
 
 /** In which way a call is not in a plan; undefined if it is. */

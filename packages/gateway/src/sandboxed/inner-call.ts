@@ -1,8 +1,9 @@
 import { isObject, parseJson, qualifiedName } from "@callgate/core";
 import type { GuestAnswer, GuestCall } from "@callgate/sandbox";
 import { governCall } from "../call.ts";
+import { OWN_SERVER } from "../config/names.ts";
 import type { Answer, Exchange } from "../exchange.ts";
-import type { Life } from "../steps/life.ts";
+import type { CallRequest, Life } from "../steps/life.ts";
 import type { GuestRun } from "./guest-run.ts";
 
 /** Members of `_meta` that tie the calls of a run to the trace of the call that runs it. */
@@ -20,7 +21,17 @@ export async function innerCall(
   signal: AbortSignal,
 ): Promise<GuestAnswer> {
   if (!isObject(args)) return { error: { code: "INVALID_ARGUMENTS", message: "a tool takes one object of arguments" } };
-  const { gate, grant, session } = life;
+  const { gate, grant, session, tool } = life;
+  // A guest's fetch is an operation of the server that its code belongs to.
+  const isFetch = server === OWN_SERVER && name === "fetch";
+  const request: CallRequest = isFetch
+    ? { operation: "sandbox/fetch", name: `${tool?.server}/sandbox/fetch`, args, params: args }
+    : {
+        operation: "tools/call",
+        name: qualifiedName(gate.naming, server, name),
+        args,
+        params: { name, arguments: args },
+      };
   const exchange = innerExchange(life.exchange, run);
   const stop = (): void => {
     exchange.cancelled = true;
@@ -29,18 +40,7 @@ export async function innerCall(
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    const answer = await governCall(
-      gate,
-      grant,
-      session,
-      {
-        operation: "tools/call",
-        name: qualifiedName(gate.naming, server, name),
-        args,
-        params: { name, arguments: args },
-      },
-      exchange,
-    );
+    const answer = await governCall(gate, grant, session, request, exchange);
     return run.end ? { end: run.end } : guestAnswer(answer);
   } finally {
     signal.removeEventListener("abort", stop);
@@ -48,7 +48,7 @@ export async function innerCall(
 }
 
 /** The exchange of a call inside a run: what the call says reaches the agent's client, and no answer does. */
-function innerExchange(outer: Exchange, run: GuestRun): Exchange {
+export function innerExchange(outer: Exchange, run: GuestRun): Exchange {
   const meta = Object.fromEntries(Object.entries(outer.meta ?? {}).filter(([key]) => TRACE.includes(key)));
   return {
     era: outer.era,
@@ -81,15 +81,20 @@ export function guestAnswer(answer: Answer): GuestAnswer {
   const result = "result" in answer ? answer.result : (parseJson(answer.resultText) as Record<string, unknown>);
   const text = textOf(result["content"]);
   const meta = isObject(result["_meta"]) ? result["_meta"] : {};
-  if (result["isError"] === true) return refusal(text ?? "the tool failed", meta["io.callgate/denial"], "TOOL_ERROR");
   const structured = result["structuredContent"];
+  if (result["isError"] === true)
+    return refusal(text ?? "the tool failed", meta["io.callgate/denial"] ?? structured, "TOOL_ERROR");
   if (structured !== undefined) return { result: structured };
   return { result: text ?? result["content"] ?? null };
 }
 
 function refusal(message: string, denial: unknown, otherwise: string): GuestAnswer {
-  if (!isObject(denial) || typeof denial["rule"] !== "string")
-    return { error: { code: otherwise, message: message.slice(0, MAX_MESSAGE) } };
+  if (!isObject(denial) || typeof denial["rule"] !== "string") {
+    const own = isObject(denial) && typeof denial["fetch"] === "string" ? denial["fetch"] : otherwise;
+    return {
+      error: { code: own, message: message.slice(0, MAX_MESSAGE), ...(denial !== undefined && { data: denial }) },
+    };
+  }
   const { rule, reason } = denial;
   // A call that a person must answer first: the run cannot go on, and can be taken up when they have.
   if (rule === "callgate/approval-pending") return { end: { code: "HELD", message: String(reason) } };

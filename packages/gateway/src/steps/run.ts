@@ -12,6 +12,7 @@ import { aside, asideQuestion, asideQuestions } from "./aside.ts";
 import { DENIED_CODE } from "./deny.ts";
 import type { Life } from "./life.ts";
 import { recordCallback } from "./record.ts";
+import { wantsLog } from "./wants-log.ts";
 
 /** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
 export type Ran =
@@ -239,15 +240,6 @@ function permitted(life: Life, callback: Callback): boolean {
     callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) &&
     familyOf(callback) in life.exchange.capabilities
   );
-}
-
-const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
-
-/** A stateless client gets log messages only where its request asks for them, and none below the level it asks for. */
-function wantsLog(life: Life, level: unknown): boolean {
-  const wanted = life.exchange.logLevel ?? life.session.logLevel;
-  if (wanted === undefined) return life.exchange.era === "legacy";
-  return LEVELS.indexOf(String(level)) >= LEVELS.indexOf(wanted);
 }
 
 function familyOf(callback: Callback): string {
