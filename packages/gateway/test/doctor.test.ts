@@ -11,7 +11,7 @@ const layers = (os: boolean) => async () => [
 
 test("a layer that is required and not in force fails where there is code to run, and is a warning elsewhere", async () => {
   const config = await loaded(await thingFolder([]), { manifests: "skip" });
-  const needing = { ...config, sandbox: { workers: 1, require: ["isolate", "os"] as const } };
+  const needing = { ...config, sandbox: { ...config.sandbox, require: ["isolate", "os"] as const } };
   const code = { scopes: [], tools: ["*"], budgets: {} as never };
   const healthOf = async (given: typeof needing, os: boolean) =>
     (await lookAtSandbox(given, layers(os))).map(({ check, health }) => `${check}: ${health}`);
@@ -26,6 +26,13 @@ test("a layer that is required and not in force fails where there is code to run
     "sandbox required: fail",
   ]);
   expect(await healthOf(needing, false)).toEqual(["sandbox isolate: ok", "sandbox os: warn", "sandbox required: warn"]);
+  const weaker = async () => [
+    { layer: "os", inForce: true, detail: "seccomp; without a file tree of its own" } as const,
+  ];
+  expect(await lookAtSandbox(config, weaker)).toMatchObject([
+    { health: "warn", help: expect.stringContaining("bubblewrap") },
+    {},
+  ]);
   const [, os] = await lookAtSandbox({ ...needing, code }, layers(false));
   expect(os).toMatchObject({
     detail: expect.stringContaining("needs `unshare`"),

@@ -126,6 +126,25 @@ export default { tools: { greet: {
   );
 });
 
+test("a result in MCP's own form is one, and its structured content is what the output is about", async () => {
+  const dir = await withZod({
+    "tool.ts": `import * as z from "zod";
+const content = [{ type: "text", text: "seven" }];
+export default { tools: { say: {
+  description: "Says.",
+  input: z.object({ n: z.unknown() }),
+  output: z.object({ n: z.number(), unit: z.string().default("m") }),
+  handler: ({ n }) => n === "failed" ? { content, isError: true } : { content, structuredContent: { n } },
+} } };`,
+  });
+  const { code } = await bundleModule(dir);
+  const say = (n: unknown) => inGuest(code, "call", { tool: "say", args: { n } });
+  const content = [{ type: "text", text: "seven" }];
+  expect(await say(7)).toEqual({ content, structuredContent: { n: 7, unit: "m" } });
+  expect(await say("failed")).toEqual({ content, isError: true });
+  expect(await say("x")).toMatch(/^OutputError: /);
+});
+
 test("a module that is not one says what it lacks", async () => {
   for (const [text, said] of [
     ["export default {}", "the module has no tools"],

@@ -71,12 +71,17 @@ export async function tryTool(
   const result = await sandbox.run(request);
   if (!result.ok) return failed(result.error, result.usage);
   const value = parseJson(result.value);
-  if (definition["outputSchema"] !== undefined) {
-    const wrong = compileSchema(definition["outputSchema"] as JsonObject, "result")(value);
+  if (definition["outputSchema"] !== undefined && !isErrorResult(value)) {
+    // A value in MCP's own form is a result as it stands; what its output is about is inside.
+    const structured = isObject(value) && Array.isArray(value["content"]) ? value["structuredContent"] : value;
+    const wrong = compileSchema(definition["outputSchema"] as JsonObject, "result")(structured);
     if (wrong) return failed({ code: "INVALID_RESULT", message: wrong.told }, result.usage);
   }
   return { ok: true, value, logs, usage: result.usage };
 }
+
+const isErrorResult = (value: unknown): boolean =>
+  isObject(value) && Array.isArray(value["content"]) && value["isError"] === true;
 
 /** What differs between what came of a case and what it expects; nothing if it holds. */
 export function differences({ expect }: ToolCase, tried: Tried): readonly string[] {

@@ -10,7 +10,7 @@ const OLDEST_NODE = 24;
 const REMEDIES: Readonly<Record<string, string>> = {
   isolate: "run `npm rebuild isolated-vm` with the Node that runs the broker",
   process: "start the broker with Node 24 or newer, which has the permission model",
-  os: "on Linux: install util-linux (`setpriv`, `prlimit`, `unshare`) and allow user namespaces (`sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`, or a container that permits them), or start the broker as root, which gives up its rights in the workers",
+  os: "on Linux: install bubblewrap and util-linux (`apt-get install bubblewrap util-linux`), and allow user namespaces (`sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`, or a container that permits them), or start the broker as root, which gives up its rights in the workers",
 };
 
 /** Node and the platform. */
@@ -65,7 +65,14 @@ export async function lookAtSandbox(
     ...layers.map(({ layer, inForce, detail }) =>
       checkup(
         `sandbox ${layer}`,
-        inForce ? "ok" : required.includes(layer) && uses ? "fail" : "warn",
+        // In force and not all that it can be: said in the detail, which names what is missing.
+        inForce
+          ? /; (?:without|not used)/.test(detail)
+            ? "warn"
+            : "ok"
+          : required.includes(layer) && uses
+            ? "fail"
+            : "warn",
         `${inForce ? "in force" : "not in force"}: ${detail}`,
         REMEDIES[layer],
       ),
