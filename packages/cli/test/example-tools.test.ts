@@ -10,12 +10,16 @@ const ROOT = join(import.meta.dirname, "..", "..", "..");
 const TOOLS = join(ROOT, "examples", "tools");
 const ALL = ["csv", "convert", "redact", "hostile"] as const;
 
-test.each(ALL)("the cases of the example `%s` hold", async (name) => {
-  const { code, out } = await callgate("tool", "test", join(TOOLS, name));
-  expect(out).toMatch(/(\d+) of \1 passed/);
-  expect(out).not.toContain("no case calls");
-  expect(code).toBe(0);
-});
+test.each(ALL)(
+  "the cases of the example `%s` hold",
+  async (name) => {
+    const { code, out } = await callgate("tool", "test", join(TOOLS, name));
+    expect(out).toMatch(/(\d+) of \1 passed/);
+    expect(out).not.toContain("no case calls");
+    expect(code).toBe(0);
+  },
+  60_000,
+);
 
 test("the examples are registered side by side, each with what it may reach, and the configuration loads", async () => {
   const dir = await emptyFolder();

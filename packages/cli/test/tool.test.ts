@@ -299,6 +299,11 @@ test("a file of cases that is wrong is told with places", async () => {
   expect(err).toMatch(/tests\.yaml:4:5: .*expects/);
   await writeFile(join(source, "tests.yaml"), "tests:\n  - { name: x, tool: add, expect: {} }\n");
   expect((await callgate("tool", "test", source)).err).toContain("nothing is expected of the call");
+  await writeFile(
+    join(source, "tests.yaml"),
+    "tests:\n  - { name: x, tool: add, budgets: { cpux: 1s }, expect: { result: 1 } }\n",
+  );
+  expect((await callgate("tool", "test", source)).err).toMatch(/tests\.yaml:2:\d+: `cpux` is no budget/);
   await writeFile(join(source, "tests.yaml"), "tests: []\n");
   expect(await callgate("tool", "test", source)).toMatchObject({
     code: 1,
