@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { ledgerCommand } from "./commands/ledger.ts";
 import { pinCommand } from "./commands/pin.ts";
@@ -34,6 +35,7 @@ for (const command of [
   pinCommand(),
   toolCommand(),
   checkCommand(),
+  doctorCommand(),
   policyCommand(),
   tokenCommand(),
   approvalsCommand(),

@@ -19,6 +19,8 @@ export {
   packPolicies,
   readPacks,
 } from "./config/index.ts";
+export { type Examination, examine } from "./doctor/doctor.ts";
+export type { Checkup, Health } from "./doctor/finding.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
 export { serveStdioFace } from "./face/stdio.ts";
 export { openSigningKey } from "./identity/keys.ts";

@@ -112,6 +112,7 @@ async function ask(
   const client = new Client(url.origin, {
     connect: { lookup, timeout: CONNECT_MS, ...(rules.ca !== undefined && { ca: rules.ca }) },
     pipelining: 0,
+    allowH2: false,
     maxHeaderSize: 16 * 1024,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -124,8 +125,6 @@ async function ask(
       body: body ?? null,
       signal,
     });
-    // A body that nobody reads still ends with an error when the connection goes.
-    response.body.on("error", () => {});
     const { statusCode: status } = response;
     const to = response.headers["location"];
     if (REDIRECTS.has(status) && typeof to === "string") return { status, to };
