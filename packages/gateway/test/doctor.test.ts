@@ -12,7 +12,7 @@ const layers = (os: boolean) => async () => [
 test("a layer that is required and not in force fails where there is code to run, and is a warning elsewhere", async () => {
   const config = await loaded(await thingFolder([]), { manifests: "skip" });
   const needing = { ...config, sandbox: { ...config.sandbox, require: ["isolate", "os"] as const } };
-  const code = { scopes: [], tools: ["*"], budgets: {} as never };
+  const code = { scopes: [], tools: ["*"], budgets: {} as never, list: "all" } as const;
   const healthOf = async (given: typeof needing, os: boolean) =>
     (await lookAtSandbox(given, layers(os))).map(({ check, health }) => `${check}: ${health}`);
   expect(await healthOf({ ...needing, code }, true)).toEqual([
@@ -51,6 +51,9 @@ test("a sandbox that does not start says why and what to do", async () => {
     { health: "warn", detail: expect.stringContaining("no addon"), help: expect.stringContaining("npm rebuild") },
   ]);
   expect(
-    await lookAtSandbox({ ...config, code: { scopes: [], tools: [], budgets: {} as never } }, broken),
+    await lookAtSandbox(
+      { ...config, code: { scopes: [], tools: [], budgets: {} as never, list: "all" as const } },
+      broken,
+    ),
   ).toMatchObject([{ health: "fail" }]);
 });
