@@ -203,6 +203,18 @@ test("a server that never ends its answer is left when the time is over, and whe
   );
 });
 
+test("what is left of a time is any number of milliseconds", async () => {
+  const { port } = await served((_, response) => response.end("a"));
+  const hosts = [`localhost:${port}`];
+  for (const timeout of [9968.098629000002, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER])
+    expect(textOf(await ask(`http://localhost:${port}/`, { hosts, timeout }))).toBe("a");
+  expect(
+    textOf(
+      await ask("https://a.example/", { hosts: ["a.example"], timeout: -0.5, lookup: () => new Promise(() => {}) }),
+    ),
+  ).toBe("FETCH_TIMEOUT");
+});
+
 test("headers that are not the guest's to set, and those that would split a request, are refused", async () => {
   const { port, seen } = await served((_, response) => response.end());
   const refused = [
