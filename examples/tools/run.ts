@@ -71,7 +71,7 @@ try {
     tell("what it left for the next call", (await call("hostile__clean")).told?.["reached"], []);
     for (const [attack, end] of [
       ["spin", "CPU_TIMEOUT"],
-      ["buffers", "MEMORY_LIMIT"],
+      ["allocate", "MEMORY_LIMIT"],
       ["flood", "LOG_LIMIT"],
       ["linger", "WALL_TIMEOUT"],
     ] as const)

@@ -1,8 +1,8 @@
 import { type Bundle, bundleModule, openSandbox, type Sandbox } from "@callgate/sandbox";
 import type { Definition, ModuleManifest, SandboxConfig } from "../config/index.ts";
+import { describeModule } from "../sandboxed/describe.ts";
 import { readBudgets, withBudgets } from "./budgets.ts";
 import { casesFileOf, readCases, type ToolCase } from "./cases.ts";
-import { describeModule } from "./describe.ts";
 import { differences, type Tried, type TriedCall, tryTool } from "./try.ts";
 
 /** A module that is ready to be tried: bundled, described, with the cases beside its source. */

@@ -3,8 +3,9 @@ import type { GuestAnswer, GuestCall, RunErrorCode, RunRequest, Sandbox, Usage }
 import type { Definition, ModuleManifest } from "../config/index.ts";
 import { governedFetch } from "../fetching/fetch.ts";
 import { Hosts } from "../fetching/hosts.ts";
+import { engineBudgets } from "../sandboxed/engine-budgets.ts";
 import { compileSchema } from "../validate.ts";
-import { engineBudgets, withBudgets } from "./budgets.ts";
+import { withBudgets } from "./budgets.ts";
 import type { FetchStub, ToolCase } from "./cases.ts";
 
 /** How a call of a module's tool ended. `INVALID_ARGUMENTS` and `INVALID_RESULT` are the broker's own checks of the schemas. */
