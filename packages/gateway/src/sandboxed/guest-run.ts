@@ -3,6 +3,7 @@ import type { Plan, RunError } from "@callgate/sandbox";
 import type { RunBudgets } from "../config/index.ts";
 import type { Registered } from "../registry.ts";
 import { type Refusal, refuse } from "../steps/life.ts";
+import { beyond } from "./plan-fit.ts";
 
 /** What a run in the sandbox begins with. */
 export interface GuestRunOptions {
@@ -127,15 +128,4 @@ export class GuestRun {
 function isReading(args: unknown): boolean {
   const method = (args as { readonly method?: unknown } | null)?.method;
   return method === "GET" || method === "HEAD";
-}
-
-/** In which way a call is not in a plan; undefined if it is. */
-function beyond(plan: Plan, tool: Registered, args: unknown): string | undefined {
-  const sites = plan.calls.filter((call) => call.server === tool.server && call.name === tool.name);
-  if (sites.length === 0) return `\`${tool.qualified}\` is not in the approved plan`;
-  const given = (typeof args === "object" && args !== null ? args : {}) as Record<string, unknown>;
-  const fits = sites.some(({ literals }) =>
-    Object.entries(literals).every(([name, value]) => Object.hasOwn(given, name) && given[name] === value),
-  );
-  return fits ? undefined : `the arguments of \`${tool.qualified}\` are not those of the approved plan`;
 }
