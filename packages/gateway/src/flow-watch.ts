@@ -5,6 +5,7 @@ import {
   digestOf,
   type FlowFacts,
   isObject,
+  LABELS,
   type Label,
   parseJson,
 } from "@callgate/core";
@@ -64,6 +65,24 @@ export class FlowWatch {
       if (parts.length === 0) flow.observe(observed, undefined);
       for (const part of withoutCopies(parts)) flow.observe(observed, part);
     });
+  }
+
+  /** The same for what goes into a run here: it is read at once, for the labels of single fields in it. All there are, if it cannot be. */
+  observeNow(observed: Observed, parts: readonly unknown[]): readonly Label[] {
+    const flow = this.#read();
+    const found = new Set<Label>();
+    for (const part of parts.length === 0 ? [undefined] : withoutCopies(parts))
+      for (const label of this.#attempt(() => flow.observe(observed, part)) ?? LABELS) found.add(label);
+    return [...found];
+  }
+
+  /** Where the values of a call that starts a run came from, as origins that what the run makes has too. */
+  marksOf(args: unknown): readonly string[] {
+    const flow = this.#read();
+    const facts = this.#attempt(() => flow.facts("", args));
+    if (!facts) return LABELS;
+    const marks = new Set(Object.values(facts.origins).flat());
+    return [...marks].filter((mark) => mark.startsWith("tool:") || (LABELS as readonly string[]).includes(mark));
   }
 
   /**

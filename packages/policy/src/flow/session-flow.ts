@@ -19,8 +19,12 @@ export interface Observed {
   readonly args?: unknown;
   /** The id of the call. */
   readonly call?: string;
-  /** Whether it was put together by code that a model wrote: then nothing in it grounds an argument. */
+  /**
+   * Whether it was put together by code, of what the code was given: then nothing in it grounds an argument, and all of it has the
+   * origins `from`, too.
+   */
   readonly derived?: boolean;
+  readonly from?: readonly string[];
 }
 
 const MAX_COMMANDS = 65_536;
@@ -96,24 +100,29 @@ export class SessionFlow {
     });
   }
 
-  /** A result passed to the agent. MUST NOT throw: what cannot be read makes `facts` fail from then on. */
-  observe(observed: Observed, result: unknown): void {
+  /**
+   * A result passed to the agent. Returns the labels of single fields in it. MUST NOT throw: what cannot be read makes `facts` fail from
+   * then on, and has every label.
+   */
+  observe(observed: Observed, result: unknown): readonly Label[] {
+    const found = new Set<Label>();
     this.#attempt(() => {
       for (const label of observed.labels) this.#labels.add(label);
       this.#learn(observed.args);
-      this.#read(observed, result);
+      this.#read(observed, result, found);
     });
+    return this.#failed === undefined ? [...found] : LABELS;
   }
 
-  #read(observed: Observed, result: unknown): void {
-    const { tool, labels, flow, call } = observed;
+  #read(observed: Observed, result: unknown, found: Set<Label>): void {
+    const { tool, labels, flow, call, from = [] } = observed;
     const isUntrusted = labels.includes("untrusted");
     const clean = labels.filter((label) => label !== "untrusted");
     const { leaves, structured } = leavesOf(result);
     const isText = typeof result === "string" && flow?.text !== "record";
     const part = isUntrusted ? this.#mark([`tool:${tool}`, ...labels], false) : undefined;
     const field = this.#mark([`tool:${tool}`, ...clean, "record"], true, part);
-    const known = this.#mark([`tool:${tool}`, ...labels, "model"], false);
+    const known = this.#mark([...new Set([`tool:${tool}`, ...labels, ...from, "model"])], false);
     const rest = new Rest((text, extra) => {
       const origins = new Set([`tool:${tool}`, ...labels, ...extra, ...(isCommanding(text) ? ["instructed"] : [])]);
       if (origins.has("instructed")) this.#remember(text);
@@ -123,7 +132,10 @@ export class SessionFlow {
     let commands = false;
     for (const leaf of leaves) {
       const extra = labelsOf(leaf, flow);
-      for (const label of extra) this.#labels.add(label);
+      for (const label of extra) {
+        this.#labels.add(label);
+        found.add(label);
+      }
       if ((labels.includes("secret") || extra.includes("secret")) && !leaf.isName)
         this.#secrets.add(leaf.text, [`tool:${tool}`, ...labels, ...extra]);
       if (++count > MAX_LEAVES) {
@@ -142,8 +154,8 @@ export class SessionFlow {
         const commanding = isCommanding(leaf.text);
         if (commanding) this.#remember(leaf.text);
         commands ||= commanding;
-        const origins = [`tool:${tool}`, ...labels, ...extra, ...(commanding ? ["instructed"] : [])];
-        this.#index.add(leaf.text, this.#mark(origins, false), false, call);
+        const origins = [`tool:${tool}`, ...labels, ...from, ...extra, ...(commanding ? ["instructed"] : [])];
+        this.#index.add(leaf.text, this.#mark([...new Set(origins)], false), false, call);
         continue;
       }
       // An echo of the call's own arguments is not where the value was first seen: it MUST NOT launder it.
