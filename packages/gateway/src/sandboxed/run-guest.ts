@@ -66,7 +66,8 @@ export function budgetsFor(life: Life, budgets: RunBudgets): RunBudgets {
   return { ...budgets, wall };
 }
 
-function engineBudgets(budgets: RunBudgets): NonNullable<RunRequest["budgets"]> {
+/** Budgets as the sandbox takes them. */
+export function engineBudgets(budgets: RunBudgets): NonNullable<RunRequest["budgets"]> {
   const { cpu, wall, heap, rss, calls, callsPerTool, concurrent, bytesIn, bytesOut, logBytes, logLines } = budgets;
   return {
     cpuMs: Math.max(10, cpu),
