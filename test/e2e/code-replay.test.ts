@@ -209,8 +209,9 @@ describe("on the same record", () => {
       ["allow", "allow", ["all"]],
       ["allow", "deny", ["no-writing-after-mail"]],
     ]);
-    const { lines } = await callgate("code", "replay", "--call", call, "--config", config);
-    expect(lines.join("\n")).toMatch(/talker__write .* allowed by all, at-most +denied by no-writing-after-mail +#\d+/);
+    const text = (await callgate("code", "replay", "--call", call, "--config", config)).lines.join("\n");
+    expect(text).toMatch(/talker__write .* allowed by all, at-most +denied by no-writing-after-mail +#\d+/);
+    expect(text).toMatch(/^today {3}1 of 2 decided otherwise: 2$/m);
   });
 
   it("another script gets what is on record, and a typed error for what is not", async () => {

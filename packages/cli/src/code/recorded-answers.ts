@@ -99,7 +99,7 @@ export class RecordedAnswers {
 }
 
 function lacking(lacks: string): Answered {
-  return { answer: { error: { code: NOT_RECORDED, message: `this call has no recorded answer: ${lacks}` } }, lacks };
+  return { answer: { error: { code: NOT_RECORDED, message: lacks } }, lacks };
 }
 
 /** The arguments as the script gave them: a policy may have sent others to the server, and then the facts have those. */

@@ -154,7 +154,7 @@ function decidedOf(
   const now = new Map<number, Decided>();
   if (again?.available) {
     for (const { seq, now: said } of again.decided) now.set(seq, said);
-    for (const { seq, rule } of again.refused) now.set(seq, { unknown: `${rule} came before the policies` });
+    for (const { seq, rule } of again.refused) now.set(seq, { unknown: `the broker itself refused it, by ${rule}` });
     for (const { seq, reason } of again.unreplayable) now.set(seq, { unknown: reason });
   }
   const missing: Decided = { unknown: "set" in today ? "the record has no decision" : today.missing };

@@ -45,6 +45,7 @@ export function replayLines(run: RecordedRun, replay: Replay, today: Today, file
     "",
     ...endLines(replay),
     ...callsLines(replay),
+    ...todayLines(replay),
     ...left.map(leftLine),
     ...(logs.length === 0 ? [] : ["", "log", ...logLines(logs)]),
   ];
@@ -81,6 +82,15 @@ function callsLines({ calls, left, same }: Replay): string[] {
     ...(gone > 0 ? [`${gone} of the record not made`] : []),
   ];
   return [`calls   ${parts.join(", ")}`];
+}
+
+/** Calls that today's policies decide otherwise. */
+function todayLines({ calls }: Replay): string[] {
+  const otherwise = calls.flatMap(({ then, now }, i) =>
+    "verdict" in then && "verdict" in now && then.verdict !== now.verdict ? [i + 1] : [],
+  );
+  if (otherwise.length === 0) return [];
+  return [`today   ${otherwise.length} of ${calls.length} decided otherwise: ${otherwise.join(", ")}`];
 }
 
 function leftLine({ seq, tool, args, earlier, lacks }: LeftCall): string {
