@@ -115,9 +115,9 @@ describe("a recorded script", () => {
        return [...out, a, b, input.big, Math.random(), id];`,
       { input: { big: 7 } },
     );
-    const before = heardCount();
+    const before = [heardCount(), newestIn(broker.data)];
     const { code, lines } = await callgate("code", "replay", "--call", call, "--config", broker.config);
-    expect([code, heardCount()]).toEqual([0, before]);
+    expect([code, heardCount(), newestIn(broker.data)]).toEqual([0, ...before]);
     const text = lines.join("\n");
     expect(text).toMatch(/^value {3}\[true,true,10,"POLICY_DENIED","not-eve","number",.* {2}as recorded$/m);
     expect(text).toMatch(/^calls {3}as recorded$/m);
@@ -132,7 +132,8 @@ describe("a recorded script", () => {
   it("that was held goes as it went, and so does the run that took it up", async () => {
     const script = `const who = String(Math.random());
       const a = JSON.parse(await tools.talker.write({ to: who })).to === who;
-      return [a, JSON.parse(await tools.talker.held({ to: "h" })).to]`;
+      const [held] = await Promise.all([tools.talker.held({ to: "h" }), tools.talker.say({ how: "x" })]);
+      return [a, JSON.parse(held).to]`;
     const before = newestIn(broker.data);
     const held = bodyOf(await runScript(agent, script));
     expect(held.error?.code).toBe("HELD");
@@ -144,10 +145,10 @@ describe("a recorded script", () => {
     );
     const then = await replay(first?.call as string);
     expect(then).toMatchObject({ code: 0, same: { value: true, calls: true }, end: { error: { code: "HELD" } } });
-    expect(then.calls.map((c) => c.then.verdict)).toEqual(["allow", "hold"]);
+    expect(then.calls.map((c) => c.then.verdict)).toEqual(["allow", "hold", "allow"]);
     const later = await replay(second?.call as string);
     expect(later).toMatchObject({ code: 0, same: { value: true, calls: true }, end: { value: [true, "h"] }, left: [] });
-    expect(later.calls.map((c) => c.then.verdict)).toEqual(["allow", "hold"]);
+    expect(later.calls.map((c) => c.then.verdict)).toEqual(["allow", "hold", "allow"]);
   });
 
   it.each([
@@ -236,6 +237,16 @@ describe("on the same record", () => {
     expect(text).toMatch(/talker__write +\{"to":"carl"\} +- +- +NOT_RECORDED/);
     expect(text).toMatch(/^not made #\d+ talker__write \{"to":"bob"\}$/m);
     expect(text).toContain("  read ");
+  });
+
+  it("the clock is that of then, unless the agent stopped it", async () => {
+    const clock = folder.write("clock.ts", "return [Date.now(), new Date().getTime(), input]");
+    const call = await ran("return 1", { input: "same" });
+    const [intent] = recordsIn(broker.data, { call, kind: ["intent"] });
+    const started = Date.parse(intent?.ts as string);
+    expect((await replay(call, "--script", clock)).end.value).toEqual([started, started, "same"]);
+    const frozen = await ran("return Date.now()", { now: 86_400_000 });
+    expect(await replay(frozen)).toMatchObject({ code: 0, end: { value: 86_400_000 }, same: { value: true } });
   });
 
   it("a script that cannot be read is told with its place", async () => {
