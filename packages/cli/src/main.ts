@@ -5,6 +5,7 @@ import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
 import { codeCommand } from "./commands/code.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { ledgerCommand } from "./commands/ledger.ts";
 import { pinCommand } from "./commands/pin.ts";
@@ -35,6 +36,7 @@ for (const command of [
   pinCommand(),
   toolCommand(),
   checkCommand(),
+  doctorCommand(),
   policyCommand(),
   tokenCommand(),
   approvalsCommand(),

@@ -122,6 +122,7 @@ export class Broker {
         loop: config.loop,
         approvalTimes: config.approvals,
         policies: NOTHING_YET,
+        code: config.code,
         redaction: compileRedaction(config.ledger.redact),
         registry: new Registry(config.naming, log, (server, tool, digest) =>
           pinnedDefinition(config.data, server, tool, digest),
@@ -297,6 +298,7 @@ export class Broker {
       limits: config.limits,
       loop: config.loop,
       approvalTimes: config.approvals,
+      code: config.code,
       redaction: compileRedaction(config.ledger.redact),
     });
     this.gate.registry.rename(config.naming);

@@ -20,6 +20,8 @@ export {
   readPacks,
 } from "./config/index.ts";
 export { nearest } from "./config/suggest.ts";
+export { type Examination, examine } from "./doctor/doctor.ts";
+export type { Checkup, Health } from "./doctor/finding.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
 export { serveStdioFace } from "./face/stdio.ts";
 export { openSigningKey } from "./identity/keys.ts";

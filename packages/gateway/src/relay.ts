@@ -1,6 +1,7 @@
 import type { Grant, Operation } from "@callgate/core";
 import { isObject, messageOf, qualifiedName } from "@callgate/core";
 import { governCall } from "./call.ts";
+import { OWN_SERVER } from "./config/names.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
 import { holdsScopes, listedTools } from "./listed.ts";
@@ -101,7 +102,11 @@ export class Relay {
 
   /** The tools this grant may call, as agents see them. */
   listTools(grant: Grant): Readonly<Record<string, unknown>>[] {
-    return listedTools(this.#gate, grant).flatMap((entry) => (entry.listed ? [entry.listed] : []));
+    const { code } = this.#gate;
+    const byScript = code?.list === "scripts" && code.scopes.every((scope) => grant.scopes.includes(scope));
+    return listedTools(this.#gate, grant).flatMap((entry) =>
+      entry.listed && (!byScript || entry.server === OWN_SERVER) ? [entry.listed] : [],
+    );
   }
 
   async callTool(params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {

@@ -157,7 +157,10 @@ test("a redirect to another origin takes no credentials along, and 303 makes a P
 });
 
 test("a circle of redirects ends", async () => {
-  const { port, seen } = await served((_, response) => response.writeHead(301, { location: "/again" }).end("body"));
+  const { port, seen } = await served((_, response) => {
+    // The body of a redirect does not end: it is left, not read.
+    response.writeHead(301, { location: "/again" }).write("body");
+  });
   expect(textOf(await ask(`http://localhost:${port}/`, { hosts: [`localhost:${port}`] }))).toBe("FETCH_REDIRECT");
   expect(seen).toHaveLength(6);
 });
@@ -198,6 +201,18 @@ test("a server that never ends its answer is left when the time is over, and whe
   expect(textOf(await ask("https://a.example/", { hosts: ["a.example"], timeout: 50, lookup: () => never }))).toBe(
     "FETCH_TIMEOUT",
   );
+});
+
+test("what is left of a time is any number of milliseconds", async () => {
+  const { port } = await served((_, response) => response.end("a"));
+  const hosts = [`localhost:${port}`];
+  for (const timeout of [9968.098629000002, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER])
+    expect(textOf(await ask(`http://localhost:${port}/`, { hosts, timeout }))).toBe("a");
+  expect(
+    textOf(
+      await ask("https://a.example/", { hosts: ["a.example"], timeout: -0.5, lookup: () => new Promise(() => {}) }),
+    ),
+  ).toBe("FETCH_TIMEOUT");
 });
 
 test("headers that are not the guest's to set, and those that would split a request, are refused", async () => {
@@ -273,6 +288,9 @@ test("hosts fit as they are written, by host and port, over https", () => {
     "https://[::ffff:10.1.2.4]/",
   ])
     expect([url, fits(url)]).toEqual([url, false]);
+  // Plain text needs a port that somebody wrote down, even where it is the one that is meant without.
+  expect(new Hosts(["localhost"]).refusal(new URL("http://localhost:443/"))).toBeDefined();
+  expect(new Hosts(["localhost"]).refusal(new URL("https://localhost/"))).toBeUndefined();
 });
 
 test("an address inside is reached if it is named itself, one of a metadata service never", () => {

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, extname, isAbsolute, join, relative, sep } from "node:path";
 import type { Diagnostic, Span } from "@callgate/core";
@@ -75,7 +75,7 @@ export class ImportRules {
     return false;
   }
 
-  /** Refuses an import by where it leads. `target` is an absolute path, or undefined where it leads nowhere. */
+  /** Refuses an import by where it leads. `target` is an absolute path, links followed, or undefined where it leads nowhere. */
   refusedTarget(specifier: string, importer: string, target: string | undefined): boolean {
     if (target === undefined)
       return this.#refuse(
@@ -84,16 +84,15 @@ export class ImportRules {
         `\`${specifier}\` cannot be found`,
         isRelative(specifier) ? "check the path and its ending" : `run \`npm install\` in ${shown(this.#root.folder)}`,
       );
-    const real = realpathSync(target);
     const { folder } = this.packageOf(importer);
-    if ((isRelative(specifier) || specifier.startsWith("#")) && !isInside(folder, real))
+    if ((isRelative(specifier) || specifier.startsWith("#")) && !isInside(folder, target))
       return this.#refuse(
         specifier,
         importer,
         `\`${specifier}\` is outside the package's folder ${shown(folder)}`,
         "move it inside, or make it a package and declare it as a dependency",
       );
-    if (!KNOWN.has(extname(real)))
+    if (!KNOWN.has(extname(target)))
       return this.#refuse(
         specifier,
         importer,
@@ -141,10 +140,16 @@ function packageAt(folder: string): PackageFolder | undefined {
   }
   try {
     const read = JSON.parse(text) as Record<string, unknown>;
-    if (typeof read["name"] !== "string") return undefined;
+    const { name, version } = read;
+    if (typeof name !== "string") return undefined;
     const keys = (field: string): string[] => Object.keys((read[field] as object | undefined) ?? {});
     const dependencies = ["dependencies", "optionalDependencies", "peerDependencies"].flatMap(keys);
-    return { folder, name: read["name"], version: String(read["version"] ?? ""), dependencies: new Set(dependencies) };
+    return {
+      folder,
+      name,
+      version: typeof version === "string" ? version : "unknown",
+      dependencies: new Set(dependencies),
+    };
   } catch {
     return undefined;
   }

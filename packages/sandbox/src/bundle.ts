@@ -1,7 +1,8 @@
 import { realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { CallgateError, type Diagnostic, type Digest, digestOf, messageOf } from "@callgate/core";
-import { type Node, parse } from "acorn";
+import type { rolldown } from "rolldown";
+import type { parseAst } from "rolldown/parseAst";
 import { ImportRules, packageRoot, shown, spanAt } from "./bundle-imports.ts";
 import { MODULE_ENTRY } from "./module-entry.ts";
 
@@ -30,14 +31,15 @@ export async function bundleModule(entry: string): Promise<Bundle> {
   const file = entryOf(entry);
   const root = packageRoot(file);
   const rules = new ImportRules(root);
-  const { rolldown, parseAst } = await loadBundler();
-  const built = await rolldown({
+  const bundler = await loadBundler();
+  const built = await bundler.rolldown({
     input: ENTRY,
     cwd: root,
     // Neither Node nor a browser: what a package offers for them needs what a guest has not.
     platform: "neutral",
     tsconfig: false,
-    resolve: { mainFields: ["module", "main"] },
+    // Links are followed, so that what is checked is what is read.
+    resolve: { mainFields: ["module", "main"], symlinks: true },
     transform: { define: { "process.env.NODE_ENV": '"production"' } },
     // Names of files stand in no comment: they would make the digest a matter of where the source lies.
     experimental: { attachDebugInfo: "none" },
@@ -61,7 +63,7 @@ export async function bundleModule(entry: string): Promise<Bundle> {
         transform(code, id) {
           if (id.startsWith(HIDDEN) || !/\bimport\b[^;]{0,40}\(/.test(code)) return null;
           const lang = /\.[mc]?ts$/.test(id) ? "ts" : "js";
-          for (const node of nodesOf(parseAst(code, { lang }, id)))
+          for (const node of nodesOf(bundler.parseAst(code, { lang }, id)))
             if (node.type === "ImportExpression" && node["source"]?.type !== "Literal")
               rules.refuseAt(
                 spanAt(id, code, node.start),
@@ -89,7 +91,7 @@ export async function bundleModule(entry: string): Promise<Bundle> {
     await built.close();
   }
   if (rules.problems.length > 0) throw refused(rules.problems);
-  checkClosed(code);
+  checkClosed(bundler.parseAst(code, { lang: "js" }));
   const bytes = Buffer.byteLength(code);
   if (bytes > LARGEST_BUNDLE)
     throw new CallgateError("BUNDLE_TOO_LARGE", `the bundle has ${bytes} bytes, more than ${LARGEST_BUNDLE}`, {
@@ -118,14 +120,11 @@ function entryOf(entry: string): string {
   return realpathSync(found);
 }
 
-async function loadBundler(): Promise<{
-  rolldown: typeof import("rolldown").rolldown;
-  parseAst: typeof import("rolldown/parseAst").parseAst;
-}> {
+async function loadBundler(): Promise<{ rolldown: typeof rolldown; parseAst: typeof parseAst }> {
   try {
     // Only here: it is a large native addon, and a broker that registers nothing has no use for it.
-    const [{ rolldown }, { parseAst }] = await Promise.all([import("rolldown"), import("rolldown/parseAst")]);
-    return { rolldown, parseAst };
+    const [bundler, parser] = await Promise.all([import("rolldown"), import("rolldown/parseAst")]);
+    return { rolldown: bundler.rolldown, parseAst: parser.parseAst };
   } catch (cause) {
     throw new CallgateError("BUNDLER_MISSING", `the bundler cannot be loaded: ${messageOf(cause).split("\n")[0]}`, {
       help: "install callgate with its optional packages, on a platform that rolldown is built for",
@@ -135,8 +134,8 @@ async function loadBundler(): Promise<{
 }
 
 /** INVARIANT: a bundle imports nothing. The guest could not, and what it means would be decided elsewhere. */
-function checkClosed(code: string): void {
-  for (const node of nodesOf(parse(code, { ecmaVersion: "latest", sourceType: "module" }))) {
+function checkClosed(tree: unknown): void {
+  for (const node of nodesOf(tree)) {
     const imports = /^(?:Import(?:Declaration|Expression)|ExportAllDeclaration)$/.test(node.type);
     if (imports || (node.type === "ExportNamedDeclaration" && node["source"]))
       throw refused([
@@ -151,7 +150,7 @@ function checkClosed(code: string): void {
 type AnyNode = { readonly type: string; readonly start: number } & Readonly<Record<string, { type?: string } | null>>;
 
 function* nodesOf(tree: unknown): Generator<AnyNode> {
-  const open: unknown[] = [tree as Node];
+  const open: unknown[] = [tree];
   while (open.length > 0) {
     const at = open.pop();
     if (Array.isArray(at)) open.push(...(at as unknown[]));
@@ -172,12 +171,11 @@ function refused(diagnostics: readonly Diagnostic[]): CallgateError {
 /** What the bundler found wrong with the text of a file. */
 function diagnosticsOf(error: unknown, rules: ImportRules): Diagnostic[] {
   const errors = (error as { errors?: unknown }).errors;
-  return (Array.isArray(errors) ? errors : [error]).flatMap((one: Record<string, unknown>): Diagnostic[] => {
+  return (Array.isArray(errors) ? errors : [error]).flatMap((one: Record<string, unknown> & Error): Diagnostic[] => {
     const loc = one["loc"] as { file?: string; line?: number; column?: number } | undefined;
     const file = loc?.file ?? (one["id"] as string | undefined);
     // Colours and the quoted source are the bundler's way to print; the place is told by ours.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is taken out
-    const text = String(one["message"] ?? one).replace(/\u001b\[[0-9;]*m/g, "");
+    const text = messageOf(one).replace(/\u001b\[[0-9;]*m/g, "");
     const [first = ""] = text.split("\n").filter((line) => line.trim() !== "");
     const message = first.replace(/^\s*(?:Build failed[^:]*:|\[[A-Z_]+\])\s*(?:Error:\s*)?/, "");
     const span =

@@ -68,7 +68,7 @@ export class Child {
     });
     try {
       // The broker's loop comes before its guests. Set at once, so that every thread inherits it.
-      setPriority(this.#process.pid ?? 0, 5);
+      if (this.#process.pid !== undefined) setPriority(this.#process.pid, 5);
     } catch {
       // It did not start: told by its events.
     }

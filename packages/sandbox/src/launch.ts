@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname } from "node:path";
 import { interpreterOf, loadedLibraries } from "./elf.ts";
+import { needsExact } from "./exact.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { workerMain } from "./worker.ts";
 
@@ -91,7 +92,7 @@ export function launchOf(fence: Fence, program?: string): Launch | { readonly mi
   const addon = addonPath();
   const main =
     program === undefined
-      ? [...FLAGS, "--eval", `(${workerMain})()`]
+      ? [...FLAGS, "--eval", `(${workerMain})(${needsExact})`]
       : [...FLAGS.filter((f) => !/permission|allow-addons/.test(f)), "--eval", program];
   if (fence === "none") return { file: process.execPath, args: [...main, addon] };
   const [unshare, setpriv, prlimit, bwrap] = ["unshare", "setpriv", "prlimit", "bwrap"].map(toolPath);

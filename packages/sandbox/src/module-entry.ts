@@ -2,7 +2,7 @@
  * The first module of every bundle, which makes an author's module into the two functions that the broker calls. JavaScript
  * text, not a function: its bytes are part of what a digest pins, so they MUST be the same however this package was built.
  *
- * `describe()` gives MCP tool definitions. `call({ tool, args })` gives the value of the handler.
+ * `describe()` gives MCP tool definitions. `call({ tool, args })` gives the value of the handler: a JSON value, or an MCP result.
  */
 export const MODULE_ENTRY = `import given from "callgate:source";
 
@@ -68,6 +68,9 @@ export async function call({ tool, args }) {
   if (!Object.hasOwn(all, tool)) throw new TypeError("the module has no tool \\\`" + tool + "\\\`");
   const found = all[tool];
   const value = await found.handler(await parsed(found.input, args ?? {}, ArgumentError, "the arguments are"));
-  return await parsed(found.output, value, OutputError, "the result is");
+  // What has MCP's own form is an MCP result: its structured content is what the output is about.
+  if (value === null || typeof value !== "object" || !Array.isArray(value.content)) return await parsed(found.output, value, OutputError, "the result is");
+  if (value.isError === true || value.structuredContent === undefined) return value;
+  return { ...value, structuredContent: await parsed(found.output, value.structuredContent, OutputError, "the result is") };
 }
 `;

@@ -1,25 +1,32 @@
 import { CallgateError, isObject, messageOf, parseJson, stringifyJson } from "@callgate/core";
 import type { Budgets } from "./budgets.ts";
 import type { Child, Ending, Sample } from "./child.ts";
+import { needsExact } from "./exact.ts";
 import { FRAME } from "./frame.ts";
 import type { GuestAnswer, RunRequest } from "./request.ts";
 import type { RunError, RunErrorCode, RunResult } from "./result.ts";
 
 /** Characters of a failure or a progress note that the broker parses. */
 const LARGEST_FAILURE = 65_536;
+/** Bytes of arguments that the broker parses exactly: it must not be kept from everything else for long. */
+const LARGEST_EXACT = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
 
 const GRACE_MS = 200;
+/** Why a call's signal is aborted. One for all: making one costs more than the rest of a run's end. */
+const OVER = new DOMException("the run is over", "AbortError");
 
 /** One run: the books that the broker keeps on a guest. Every limit but the heap is enforced here, by a kill. */
 export class Run {
   onFree: () => void = () => {};
   readonly #request: RunRequest;
   readonly #budgets: Budgets;
-  readonly #child: Child | undefined;
+  #child: Child | undefined;
   readonly #begun = performance.now();
   readonly #settled = Promise.withResolvers<RunResult>();
-  readonly #abort = new AbortController();
+  /** Made with the first call: most runs make none. */
+  #abort: AbortController | undefined;
+  #stopWhenAsked: (() => void) | undefined;
   readonly #timers = new Map<number, NodeJS.Timeout>();
   readonly #callsByTool: Record<string, number> = Object.create(null) as Record<string, number>;
   #calls = 0;
@@ -36,14 +43,14 @@ export class Run {
   #freed = false;
   #wall: NodeJS.Timeout | undefined;
 
-  constructor(request: RunRequest, budgets: Budgets, child: Child | undefined) {
+  /** Its time begins here: what it waits for a worker is its own. */
+  constructor(request: RunRequest, budgets: Budgets) {
     this.#request = request;
     this.#budgets = budgets;
-    this.#child = child;
   }
 
-  start(digest: string, code: string): Promise<RunResult> {
-    const child = this.#child as Child;
+  start(child: Child, digest: string, code: string): Promise<RunResult> {
+    this.#child = child;
     const { bytesIn, bytesOut, heapMb, wallMs, logBytes } = this.#budgets;
     this.#cpuBefore = child.sample()?.cpuMs ?? 0;
     child.listener = {
@@ -66,8 +73,9 @@ export class Run {
     }
     const stop = (): void => this.#stop({ code: "CANCELLED", message: "the caller cancelled the run" });
     this.#request.signal?.addEventListener("abort", stop, { once: true });
-    this.#abort.signal.addEventListener("abort", () => this.#request.signal?.removeEventListener("abort", stop));
-    this.#wall = setTimeout(() => this.#end("WALL_TIMEOUT", `the run took more than ${wallMs} ms`), wallMs);
+    this.#stopWhenAsked = stop;
+    const late = { code: "WALL_TIMEOUT", message: `the run took more than ${wallMs} ms` } as const;
+    this.#wall = setTimeout(() => this.#stop(late), Math.max(1, wallMs - (performance.now() - this.#begun)));
     if (!child.codes.has(digest)) {
       child.codes.add(digest);
       if (child.codes.size > 64) child.codes.delete(child.codes.values().next().value as string);
@@ -96,8 +104,8 @@ export class Run {
   }
 
   /** A run that no worker took. */
-  unstarted(code: RunErrorCode, message: string): RunResult {
-    return { ok: false, error: { code, message }, usage: this.#usage() };
+  unstarted(error: RunError): RunResult {
+    return { ok: false, error, usage: this.#usage() };
   }
 
   /** Called by the watchdog, on the broker's clock. */
@@ -147,6 +155,11 @@ export class Run {
     if (this.#bytesOut > bytesOut) return this.#endWith(this.#tooMuch());
     const size = bytes - (cut2 + 1);
     if (size > callBytes) return this.#end("OUTPUT_LIMIT", `a call's arguments have more than ${callBytes} bytes`);
+    const json = text.slice(cut2 + 1);
+    if (size > LARGEST_EXACT && needsExact(json)) {
+      const message = `a call's arguments with a whole number beyond 2^53 have more than ${LARGEST_EXACT} bytes`;
+      return this.#end("OUTPUT_LIMIT", message);
+    }
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
       server === "callgate" && name === "fetch"
@@ -166,7 +179,7 @@ export class Run {
       return this.#end("CALL_BUDGET", `the code made more than ${concurrentCalls} calls at once`);
     let args: unknown;
     try {
-      args = parseJson(text.slice(cut2 + 1));
+      args = parseJson(json);
     } catch {
       return this.#end("GUEST_ERROR", "a tool's arguments are no JSON");
     }
@@ -174,11 +187,13 @@ export class Run {
     this.#callsByTool[qualified] = used;
     this.#open++;
     const { onCall } = this.#request;
+    this.#abort ??= new AbortController();
+    const { signal } = this.#abort;
     const call = { id: this.#calls, server, name, args, bytes: size };
     const asked =
       onCall === undefined
         ? Promise.resolve<GuestAnswer>({ error: { code: "POLICY_DENIED", message: "no tools are available here" } })
-        : (async () => onCall(call, this.#abort.signal))();
+        : (async () => onCall(call, signal))();
     asked
       .then((answer) => this.#answer(id, answer))
       // The broker's own failure: its text is not for a guest.
@@ -282,7 +297,8 @@ export class Run {
     clearTimeout(this.#wall);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    this.#abort.abort();
+    this.#abort?.abort(OVER);
+    if (this.#stopWhenAsked !== undefined) this.#request.signal?.removeEventListener("abort", this.#stopWhenAsked);
     const usage = this.#usage();
     this.#settled.resolve(
       typeof outcome === "string" ? { ok: true, value: outcome, usage } : { ok: false, error: outcome, usage },

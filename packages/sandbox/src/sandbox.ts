@@ -5,7 +5,7 @@ import { guestSource } from "./guest/source.ts";
 import { FENCES, type Launch, launchOf } from "./launch.ts";
 import { type Layer, type LayerReport, layersOf } from "./layers.ts";
 import { type RunRequest, wrapScript } from "./request.ts";
-import type { RunResult } from "./result.ts";
+import type { RunError, RunResult } from "./result.ts";
 import { Run } from "./run.ts";
 
 export interface SandboxOptions {
@@ -42,6 +42,8 @@ export async function describeLayers(): Promise<readonly LayerReport[]> {
   return sandbox.layers;
 }
 
+const CANCELLED: RunError = { code: "CANCELLED", message: "the caller cancelled the run" };
+
 /** How long a worker beyond those kept warm waits for another run, in milliseconds. */
 const IDLE_MS = 5_000;
 
@@ -58,7 +60,8 @@ class Pool implements Sandbox {
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
-  readonly #queue: ((child: Child | undefined) => void)[] = [];
+  readonly #queue = new Set<(turn: Child | RunError) => void>();
+  readonly #digests = new Map<string, string>();
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
   #failures = 0;
@@ -124,7 +127,7 @@ class Pool implements Sandbox {
         this.#all.delete(child);
         // A pool whose workers all fail to start answers, instead of trying for ever.
         if (++this.#failures < 5) this.#start();
-        else for (const waiting of this.#queue.splice(0)) waiting(undefined);
+        else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
       },
     );
   }
@@ -137,7 +140,7 @@ class Pool implements Sandbox {
       return this.#replace(child);
     }
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
-    const waiting = this.#queue.shift();
+    const [waiting] = this.#queue;
     if (waiting) return waiting(child);
     this.#idle.push(child);
     if (this.#all.size > this.#size) this.#retire(child);
@@ -150,7 +153,6 @@ class Pool implements Sandbox {
       if (this.#all.size <= this.#size || child.runs !== runs || !this.#idle.includes(child)) return;
       this.#idle = this.#idle.filter((c) => c !== child);
       this.#all.delete(child);
-      child.listener = undefined;
       child.kill();
     }, IDLE_MS).unref();
   }
@@ -158,30 +160,7 @@ class Pool implements Sandbox {
   #replace(child: Child): void {
     this.#idle = this.#idle.filter((c) => c !== child);
     if (!this.#all.delete(child)) return;
-    if (this.#all.size < this.#size || this.#queue.length > this.#starting) this.#start();
-  }
-
-  /** A worker for a run: an idle one, or the first that is free or started. Undefined if there is none in time. */
-  #take(ms: number, signal: AbortSignal | undefined): Promise<Child | undefined> {
-    const idle = this.#idle.shift();
-    if (idle) return Promise.resolve(idle);
-    return new Promise((resolve) => {
-      const settle = (child: Child | undefined): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", leave);
-        resolve(child);
-      };
-      const leave = (): void => {
-        const at = this.#queue.indexOf(settle);
-        if (at >= 0) this.#queue.splice(at, 1);
-        settle(undefined);
-      };
-      const timer = setTimeout(leave, ms);
-      signal?.addEventListener("abort", leave, { once: true });
-      this.#queue.push(settle);
-      if (this.#queue.length > this.#starting && this.#all.size < this.#most) this.#start();
-      if (signal?.aborted) leave();
-    });
+    if (this.#all.size < this.#size || this.#queue.size > this.#starting) this.#start();
   }
 
   #sample(): void {
@@ -196,15 +175,12 @@ class Pool implements Sandbox {
     const budgets: Budgets = budgetsOf(request.budgets);
     if (this.#closed) throw new CallgateError("SANDBOX_CLOSED", "the sandbox is closed");
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
-    const asked = performance.now();
-    const child = await this.#take(budgets.wallMs, request.signal);
-    const left = budgets.wallMs - (performance.now() - asked);
-    const run = new Run(request, { ...budgets, wallMs: Math.max(1, left) }, child);
-    if (child === undefined) {
-      if (request.signal?.aborted) return run.unstarted("CANCELLED", "the caller cancelled the run");
-      if (left <= 0) return run.unstarted("WALL_TIMEOUT", `no worker was free for ${budgets.wallMs} ms`);
-      return run.unstarted("WORKER_LOST", "no worker process could be started");
-    }
+    const run = new Run(request, budgets);
+    if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
+    // A pool that gave up tries again when it is asked.
+    if (this.#all.size === 0) this.#start();
+    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
+    if (!(child instanceof Child)) return run.unstarted(child);
     child.runs++;
     this.#busy.set(child, run);
     this.#watch ??= setInterval(() => this.#sample(), 10);
@@ -212,13 +188,48 @@ class Pool implements Sandbox {
       this.#busy.delete(child);
       this.#free(child);
     };
-    return run.start(digestOf(code), code);
+    return run.start(child, this.#digestOf(code), code);
+  }
+
+  /** Waits for a worker, or for a reason not to. */
+  #turn(wallMs: number, signal: AbortSignal | undefined): Promise<Child | RunError> {
+    return new Promise((settle) => {
+      const take = (turn: Child | RunError): void => {
+        this.#queue.delete(take);
+        clearTimeout(late);
+        signal?.removeEventListener("abort", stop);
+        settle(turn);
+      };
+      const stop = (): void => take(CANCELLED);
+      const late = setTimeout(
+        () => take({ code: "WALL_TIMEOUT", message: `no worker was free within ${wallMs} ms` }),
+        wallMs,
+      );
+      signal?.addEventListener("abort", stop, { once: true });
+      this.#queue.add(take);
+      // A run that waits for a tool or a person keeps its worker: others MUST NOT wait for it.
+      if (this.#queue.size > this.#starting && this.#all.size < this.#most) this.#start();
+    });
+  }
+
+  #dismiss(message: string): void {
+    for (const waiting of this.#queue) waiting({ code: "WORKER_LOST", message });
+  }
+
+  /** A module is run again and again: its digest is remembered, for as long as a worker remembers its text. */
+  #digestOf(code: string): string {
+    const known = this.#digests.get(code);
+    if (known !== undefined) return known;
+    const digest = digestOf(code);
+    this.#digests.set(code, digest);
+    if (this.#digests.size > 64) this.#digests.delete(this.#digests.keys().next().value as string);
+    return digest;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
-    for (const waiting of this.#queue.splice(0)) waiting(undefined);
+    this.#dismiss("the sandbox is closed");
     const children = [...this.#all];
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));

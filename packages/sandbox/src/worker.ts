@@ -5,7 +5,7 @@ import type IsolatedVM from "isolated-vm";
  * the isolate addon: it MUST stand alone. It never waits on anything but its one pipe, runs one guest at a time on its
  * only thread, and keeps no time of its own: the broker, which it cannot fool, does.
  */
-export function workerMain(): void {
+export function workerMain(needsExact: (json: string) => boolean): void {
   const { readSync, writeSync } = process.getBuiltinModule("node:fs");
   const { createHash, randomBytes } = process.getBuiltinModule("node:crypto");
   const addon = { exports: {} as { ivm?: typeof IsolatedVM } };
@@ -131,25 +131,6 @@ export function workerMain(): void {
     return "";
   }
 
-  /**
-   * Whether a text may hold a number that a double does not: 16 digits in a row, or an exponent. Asked out here, so that
-   * an ordinary text costs the guest nothing.
-   */
-  function needsExact(json: string): boolean {
-    const digit = (at: number): boolean => {
-      const code = json.charCodeAt(at);
-      return code >= 48 && code <= 57;
-    };
-    for (let at = 15; at < json.length; at += 16) {
-      if (!digit(at)) continue;
-      let [start, end] = [at, at];
-      while (digit(start - 1)) start--;
-      while (digit(end + 1)) end++;
-      if (end - start >= 15) return true;
-    }
-    return /\d[eE]\+?\d+(?:[\s,}\]]|$)/.test(json);
-  }
-
   function stop(error: unknown): void {
     const message = String((error as { message?: unknown })?.message ?? error).slice(0, 2000);
     const memory = /memory limit|memory allocation|out of memory/i.test(message);
@@ -183,20 +164,31 @@ export function workerMain(): void {
       const random = randomBytes(16);
       const seed = [0, 4, 8, 12].map((at) => random.readUInt32LE(at));
       cell.enter.applySync(undefined, [5, 0, JSON.stringify({ seed, ...job.config })]);
-      let target: IsolatedVM.Reference<unknown>;
+      let target: IsolatedVM.Reference<unknown> | undefined;
       if (job.script)
         target = cell.isolate
           .compileScriptSync(code, { filename: "script.js" })
           .runSync(cell.context, { reference: true });
       else {
         const module = cell.isolate.compileModuleSync(code, { filename: "module.js" });
-        module.instantiateSync(cell.context, (specifier: string) => {
+        const refuse = (specifier: string): never => {
           throw new Error(`the module imports \`${specifier.slice(0, 100)}\`; bundle it first`);
-        });
-        module.evaluateSync();
-        target = module.namespace;
+        };
+        module.instantiateSync(cell.context, refuse);
+        if (/\bawait\b/.test(code)) {
+          cell.enter.applySync(undefined, [6, 0, job.entry, input, needsExact(input)]);
+          const main = cell.isolate.compileModuleSync('import*as m from"module.js";__start(m)', {
+            filename: "main.js",
+          });
+          main.instantiateSync(cell.context, () => module);
+          main.evaluateSync();
+        } else {
+          module.evaluateSync();
+          target = module.namespace;
+        }
       }
-      cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, input, needsExact(input)]);
+      if (target !== undefined)
+        cell.enter.applySync(undefined, [1, 0, target.derefInto(), job.entry, input, needsExact(input)]);
     } catch (error) {
       stop(error);
     }

@@ -104,8 +104,12 @@ export default { tools: { greet: {
   handler: ({ name, mark }) => ({ text: name === "nobody" ? 5 : name + mark }),
 } } };`,
   });
-  const { code, inputs } = await bundleModule(dir);
+  const { code, digest, inputs } = await bundleModule(dir);
   expect(inputs).toEqual(["tool.ts", expect.stringMatching(/^zod@4\./)]);
+  // Where the packages lie that it is made of does not matter either.
+  const deeper = join(await folder({}), "a", "b", "c");
+  await cp(dir, deeper, { recursive: true, verbatimSymlinks: true });
+  expect((await bundleModule(deeper)).digest).toBe(digest);
   expect(await inGuest(code, "describe")).toMatchObject([
     {
       name: "greet",
@@ -120,6 +124,25 @@ export default { tools: { greet: {
   expect(await inGuest(code, "call", { tool: "greet", args: { name: "nobody" } })).toMatch(
     /^OutputError: the result is not as declared: `text`: /,
   );
+});
+
+test("a result in MCP's own form is one, and its structured content is what the output is about", async () => {
+  const dir = await withZod({
+    "tool.ts": `import * as z from "zod";
+const content = [{ type: "text", text: "seven" }];
+export default { tools: { say: {
+  description: "Says.",
+  input: z.object({ n: z.unknown() }),
+  output: z.object({ n: z.number(), unit: z.string().default("m") }),
+  handler: ({ n }) => n === "failed" ? { content, isError: true } : { content, structuredContent: { n } },
+} } };`,
+  });
+  const { code } = await bundleModule(dir);
+  const say = (n: unknown) => inGuest(code, "call", { tool: "say", args: { n } });
+  const content = [{ type: "text", text: "seven" }];
+  expect(await say(7)).toEqual({ content, structuredContent: { n: 7, unit: "m" } });
+  expect(await say("failed")).toEqual({ content, isError: true });
+  expect(await say("x")).toMatch(/^OutputError: /);
 });
 
 test("a module that is not one says what it lacks", async () => {

@@ -1,6 +1,9 @@
+import { BOOTSTRAP } from "./bootstrap.ts";
+import { BUILTINS } from "./builtins.ts";
+
 /** Hostile scripts: a name, the script, and what MUST come of it. `held`: it ends well or with an error, and gets nothing. */
 export type Expected = "stopped" | "held";
-type Row = readonly [name: string, code: string, expected: Expected];
+export type Row = readonly [name: string, code: string, expected: Expected];
 
 const spin = "for(;;);";
 const regions: Record<string, Row[]> = {
@@ -198,43 +201,8 @@ const regions: Record<string, Row[]> = {
   ],
 };
 
-export const ATTACKS: readonly (readonly [string, string, Expected])[] = Object.entries(regions).flatMap(
-  ([region, rows]) => rows.map(([name, code, expected]) => [`${region}: ${name}`, code, expected] as const),
-);
-
-/** Ways out, as known from advisories of vm2, isolated-vm and n8n: each returns true if it got anything. */
-export const ESCAPES: readonly (readonly [string, string])[] = [
-  ["process", "typeof process !== 'undefined'"],
-  ["require", "typeof require !== 'undefined'"],
-  ["import.meta free import", "await import('node:fs').then(() => true)"],
-  ["eval", "typeof eval !== 'undefined'"],
-  ["Function", "Function('return this')() !== undefined"],
-  ["constructor chain", "[].constructor.constructor('return process')() !== undefined"],
-  ["async constructor", "(async () => {}).constructor('return 1')() !== undefined"],
-  ["generator constructor", "(function* () {}).constructor('return 1') !== undefined"],
-  ["async generator constructor", "(async function* () {}).constructor('return 1') !== undefined"],
-  ["constructor of a host function", "console.log.constructor('return process')() !== undefined"],
-  ["constructor of a tool", "tools.fs.read.constructor('return process')() !== undefined"],
-  [
-    "constructor of a caught error",
-    "await tools.fs.none?.({}) ?? (() => { try { null.x } catch (e) { return e.constructor.constructor('return process')() !== undefined } })()",
-  ],
-  [
-    "constructor of a stack overflow",
-    "(() => { try { (function f() { f() })() } catch (e) { return e.constructor.constructor('return process')() !== undefined } })()",
-  ],
-  [
-    "call site",
-    "(() => { Error.prepareStackTrace = (e, f) => f; const s = new Error().stack; return typeof s !== 'string' })()",
-  ],
-  ["WebAssembly", "typeof WebAssembly !== 'undefined'"],
-  ["SharedArrayBuffer", "typeof SharedArrayBuffer !== 'undefined'"],
-  ["Atomics", "typeof Atomics !== 'undefined'"],
-  ["finalizers", "typeof FinalizationRegistry !== 'undefined'"],
-  ["entry", "typeof __enter !== 'undefined'"],
-  ["ivm", "typeof ivm !== 'undefined' || typeof isolate !== 'undefined'"],
-  ["caller", "(function () { 'use strict'; return typeof (function f() { return f.caller })() === 'function' })()"],
-  ["string timer", "setTimeout('1', 1) !== undefined"],
-  ["no such tool", "await tools.fs.remove({}) !== undefined"],
-  ["prototype of tools", "Object.getPrototypeOf(tools) !== null || Object.getPrototypeOf(tools.fs) !== null"],
-];
+export const ATTACKS: readonly (readonly [string, string, Expected])[] = Object.entries({
+  ...regions,
+  ...BUILTINS,
+  ...BOOTSTRAP,
+}).flatMap(([region, rows]) => rows.map(([name, code, expected]) => [`${region}: ${name}`, code, expected] as const));

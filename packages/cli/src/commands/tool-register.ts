@@ -1,4 +1,4 @@
-import { stringifyJson } from "@callgate/core";
+import { type Diagnostic, formatDiagnostic, stringifyJson } from "@callgate/core";
 import {
   type Config,
   changedFields,
@@ -7,6 +7,7 @@ import {
   type ModuleRegistration,
   type ModuleTool,
   printable,
+  printableLines,
   writeModule,
 } from "@callgate/gateway";
 import { Command } from "commander";
@@ -54,20 +55,26 @@ export function toolRegisterCommand(): Command {
       });
       const written = options.dryRun !== true;
       if (written) await writeModule(config, registration);
-      if (options.json) console.log(stringifyJson(asJson(registration, written)));
-      else for (const line of report(config, registration, written)) console.log(line);
-      if (!written) return;
-      const loaded = await loadConfig(options.config, options.data === undefined ? {} : { data: options.data });
-      if (loaded.ok) return;
+      const problems = written ? await problemsOf(options) : [];
+      if (options.json) console.log(stringifyJson({ ...asJson(registration, written), problems }));
+      else {
+        const isWidened = options.allowHost.length > 0 || options.allowCall.length > 0;
+        for (const line of report(config, registration, written, isWidened)) console.log(line);
+      }
+      if (problems.length === 0) return;
       process.exitCode = EXIT.failed;
-      const n = loaded.diagnostics.length;
-      console.error(
-        `the configuration does not load: ${n} ${n === 1 ? "problem" : "problems"}; see \`callgate check\``,
-      );
+      console.error("the configuration does not load yet:");
+      for (const problem of problems) console.error(printableLines(formatDiagnostic(problem)));
     });
 }
 
-function report(config: Config, registration: ModuleRegistration, written: boolean): string[] {
+/** Why the configuration does not load as it is now: a manifest has to fit the others, and the policies. */
+async function problemsOf({ config, data }: Options): Promise<readonly Diagnostic[]> {
+  const loaded = await loadConfig(config, data === undefined ? {} : { data });
+  return loaded.ok ? [] : loaded.diagnostics;
+}
+
+function report(config: Config, registration: ModuleRegistration, written: boolean, isWidened: boolean): string[] {
   const { server, bundle, manifest, configuration, tools, reach, unmet } = registration;
   const drafted = tools.filter((t) => t.draft);
   const changed = tools.filter((t) => t.state === "changed");
@@ -104,6 +111,9 @@ function report(config: Config, registration: ModuleRegistration, written: boole
           "Read the manifest before you trust it: the scopes and effects of each tool, the hosts, the calls, the budgets.",
         ]
       : []),
+    ...(isWidened && !manifest.isNew
+      ? ["Its code may reach more now: look again at the effects of its tools in the manifest."]
+      : []),
     ...asked("--allow-host", "fetch from", unmet.hosts),
     ...asked("--allow-call", "call", unmet.calls),
     ...gone.map((t) => `The module has no \`${printable(t.tool)}\` any more: remove it from the manifest.`),
@@ -129,7 +139,7 @@ function shownTool({ tool, before, now }: ModuleTool): Parameters<typeof detail>
   return { tool, state: "drifted", ...(before && { before }), ...(now && { now }) };
 }
 
-function asJson({ bundle, manifest, configuration, tools, ...rest }: ModuleRegistration, written: boolean): unknown {
+function asJson({ bundle, manifest, configuration, tools, ...rest }: ModuleRegistration, written: boolean): object {
   const { code: _, ...kept } = bundle;
   return {
     written,

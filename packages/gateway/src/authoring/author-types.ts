@@ -22,11 +22,12 @@ export interface Tool {
     readonly openWorldHint?: boolean;
   };
   /** Gets the arguments, checked and with a zod schema's defaults; gives a JSON value. What it throws is the tool's error. */
-  // biome-ignore lint/suspicious/noExplicitAny: the schema decides
   handler(args: any): unknown;
 }
 
-export type Schema = { readonly type: "object"; readonly [keyword: string]: unknown } | { readonly "~standard": object };
+export type Schema =
+  | { readonly type: "object"; readonly [keyword: string]: unknown }
+  | { readonly "~standard": object };
 
 declare global {
   /** Tools that the manifest lets this module call: \`await tools.files.read_file({ path })\`. Each call is checked as the caller's own. */

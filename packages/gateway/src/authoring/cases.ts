@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { CallgateError, isObject } from "@callgate/core";
+import { CallgateError, isObject, messageOf } from "@callgate/core";
 import * as z from "zod";
 import { format, parseDocumentOf } from "../config/document.ts";
 import { Findings, inOrder } from "../config/findings.ts";
@@ -9,6 +9,7 @@ import { toRunBudgets } from "../config/run-budgets.ts";
 import { line } from "../config/scalars.ts";
 import { readText, shownName } from "../config/source.ts";
 import type { ModuleManifest } from "../config/types.ts";
+import { readBudgets } from "./budgets.ts";
 
 const json = z.unknown();
 const error = z.strictObject({ code: line, message: z.string().default("") });
@@ -38,6 +39,7 @@ const caseSchema = z.strictObject({
   args: z.record(z.string(), json).prefault({}),
   seed: z.int().min(0).max(4_294_967_295).optional(),
   now: z.iso.datetime().optional(),
+  budgets: z.record(z.string(), json).prefault({}),
   fetch: z.array(fetchStub).prefault([]),
   tools: z.record(z.string(), toolStub).prefault({}),
   expect: expected,
@@ -47,7 +49,8 @@ const fileSchema = z.strictObject({
   module: moduleWishes.prefault({}),
   tests: z.array(caseSchema).prefault([]),
 });
-const FORM = format(fileSchema, {});
+/** Made when first needed: most commands read no cases. */
+const form = (): ReturnType<typeof format<z.output<typeof fileSchema>>> => format(fileSchema, {});
 
 /** One call of a tool and what must come of it. What it fetches and calls is answered from the case, never from outside. */
 export type ToolCase = z.output<typeof caseSchema>;
@@ -75,8 +78,14 @@ export async function readCases(file: string): Promise<ToolCases | undefined> {
   const findings = new Findings();
   const text = await readText(file, `\`${shownName(file)}\``, "");
   if (!text.ok) findings.errors.push(...text.diagnostics);
-  const parsed = text.ok ? parseDocumentOf(file, text.value, FORM, findings) : undefined;
-  for (const [i, { expect }] of (parsed?.value.tests ?? []).entries()) {
+  const parsed = text.ok ? parseDocumentOf(file, text.value, form(), findings) : undefined;
+  for (const [i, { expect, budgets }] of (parsed?.value.tests ?? []).entries()) {
+    try {
+      readBudgets(budgets);
+    } catch (error) {
+      if (parsed)
+        findings.error(messageOf(error), parsed.source.at(["tests", i, "budgets"]), "write it as a manifest does");
+    }
     const ways = (["result", "matches", "error"] as const).filter((key) => key in expect);
     if (ways.length !== 1 && parsed)
       findings.error(

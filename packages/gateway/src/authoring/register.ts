@@ -14,10 +14,10 @@ import {
 } from "../config/index.ts";
 import { parseSource } from "../config/source.ts";
 import { keepDefinitions, pinnedDefinition } from "../pins.ts";
+import { describeModule } from "../sandboxed/describe.ts";
 import { textIfThere, writeAtomically } from "../setup/files.ts";
 import { manifestTools } from "../setup/manifest-tools.ts";
 import { casesFileOf, readCases } from "./cases.ts";
-import { describeModule } from "./describe.ts";
 import { acceptBundle, type ModuleDraft, withModuleServer } from "./module-text.ts";
 
 /** How a tool of a module stands against the manifest that was there. `gone`: the manifest names it, the module has it no more. */

@@ -1,9 +1,8 @@
-import { CallgateError } from "@callgate/core";
 import { type Bundle, bundleModule, openSandbox, type Sandbox } from "@callgate/sandbox";
 import type { Definition, ModuleManifest, SandboxConfig } from "../config/index.ts";
-import { runBudgets, toRunBudgets } from "../config/run-budgets.ts";
+import { describeModule } from "../sandboxed/describe.ts";
+import { readBudgets, withBudgets } from "./budgets.ts";
 import { casesFileOf, readCases, type ToolCase } from "./cases.ts";
-import { describeModule } from "./describe.ts";
 import { differences, type Tried, type TriedCall, tryTool } from "./try.ts";
 
 /** A module that is ready to be tried: bundled, described, with the cases beside its source. */
@@ -39,11 +38,11 @@ export async function openModule(entry: string, options: OpenModuleOptions): Pro
   const bundle = await bundleModule(entry);
   const { require, wall } = options;
   const definitions = await describeModule(bundle.code, { wall, require });
-  const base = options.reach ?? cases?.wishes ?? { hosts: [], calls: [], budgets: budgetsOf({}) };
+  const base = options.reach ?? cases?.wishes ?? { hosts: [], calls: [], budgets: readBudgets({}) };
   const reach = {
     ...base,
     hosts: [...new Set([...base.hosts, ...options.hosts])],
-    budgets: { ...base.budgets, ...given(options.budgets) },
+    budgets: withBudgets(base.budgets, options.budgets),
   };
   const sandbox: Sandbox = await openSandbox({ workers: 1, require });
   const module = { code: bundle.code, definitions, reach };
@@ -60,20 +59,4 @@ export async function openModule(entry: string, options: OpenModuleOptions): Pro
     },
     close: () => sandbox.close(),
   };
-}
-
-function budgetsOf(written: Readonly<Record<string, unknown>>): ModuleManifest["budgets"] {
-  const read = runBudgets.safeParse(written);
-  if (read.success) return toRunBudgets(read.data);
-  const [issue] = read.error.issues;
-  const name = issue?.code === "unrecognized_keys" ? issue.keys[0] : issue?.path[0];
-  throw new CallgateError("BAD_ARGUMENT", `\`${String(name)}\` is no budget that can be set so: ${issue?.message}`, {
-    help: "write it as a manifest does: `cpu=500ms`, `heap=32MiB`, `calls=10`",
-  });
-}
-
-/** Those of the budgets that were written, read. */
-function given(written: Readonly<Record<string, unknown>>): Partial<ModuleManifest["budgets"]> {
-  const all = budgetsOf(written);
-  return Object.fromEntries(Object.keys(written).map((key) => [key, all[key as keyof typeof all]]));
 }

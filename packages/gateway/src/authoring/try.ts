@@ -3,9 +3,10 @@ import type { GuestAnswer, GuestCall, RunErrorCode, RunRequest, Sandbox, Usage }
 import type { Definition, ModuleManifest } from "../config/index.ts";
 import { governedFetch } from "../fetching/fetch.ts";
 import { Hosts } from "../fetching/hosts.ts";
+import { engineBudgets } from "../sandboxed/engine-budgets.ts";
 import { compileSchema } from "../validate.ts";
+import { withBudgets } from "./budgets.ts";
 import type { FetchStub, ToolCase } from "./cases.ts";
-import { engineBudgets } from "./engine-budgets.ts";
 
 /** How a call of a module's tool ended. `INVALID_ARGUMENTS` and `INVALID_RESULT` are the broker's own checks of the schemas. */
 export type TriedError = {
@@ -30,7 +31,8 @@ export interface TriedModule {
   readonly reach: Omit<ModuleManifest, "digest" | "fetch">;
 }
 
-export type TriedCall = Pick<ToolCase, "tool" | "args"> & Partial<Pick<ToolCase, "seed" | "now" | "fetch" | "tools">>;
+export type TriedCall = Pick<ToolCase, "tool" | "args"> &
+  Partial<Pick<ToolCase, "seed" | "now" | "budgets" | "fetch" | "tools">>;
 
 const FETCH_MS = 30_000;
 
@@ -60,7 +62,7 @@ export async function tryTool(
     code,
     entry: "call",
     input: { tool: call.tool, args: call.args },
-    budgets: engineBudgets(reach.budgets),
+    budgets: engineBudgets(withBudgets(reach.budgets, call.budgets ?? {})),
     tools: toolsOf(Object.keys(call.tools ?? {}), reach.calls),
     fetch: reach.hosts.length > 0,
     onCall: (asked, signal) => answer(asked, call, reach, live, signal),
@@ -71,12 +73,17 @@ export async function tryTool(
   const result = await sandbox.run(request);
   if (!result.ok) return failed(result.error, result.usage);
   const value = parseJson(result.value);
-  if (definition["outputSchema"] !== undefined) {
-    const wrong = compileSchema(definition["outputSchema"] as JsonObject, "result")(value);
+  if (definition["outputSchema"] !== undefined && !isErrorResult(value)) {
+    // A value in MCP's own form is a result as it stands; what its output is about is inside.
+    const structured = isObject(value) && Array.isArray(value["content"]) ? value["structuredContent"] : value;
+    const wrong = compileSchema(definition["outputSchema"] as JsonObject, "result")(structured);
     if (wrong) return failed({ code: "INVALID_RESULT", message: wrong.told }, result.usage);
   }
   return { ok: true, value, logs, usage: result.usage };
 }
+
+const isErrorResult = (value: unknown): boolean =>
+  isObject(value) && Array.isArray(value["content"]) && value["isError"] === true;
 
 /** What differs between what came of a case and what it expects; nothing if it holds. */
 export function differences({ expect }: ToolCase, tried: Tried): readonly string[] {

@@ -77,7 +77,12 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     const server = entry && (await resolveServer(name, entry, manifest, source, place, options.manifests));
     if (server) servers[name] = server;
   }
-  if (namesIn(source, "servers").length === 0 && isObject(source.value) && isObject(source.value["servers"])) {
+  if (
+    options.manifests !== "skip" &&
+    namesIn(source, "servers").length === 0 &&
+    isObject(source.value) &&
+    isObject(source.value["servers"])
+  ) {
     findings.error(
       "there is no server",
       source.keyAt(["servers"]),

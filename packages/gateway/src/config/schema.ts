@@ -270,6 +270,14 @@ export const configSchema = z
           .array(line)
           .prefault(["*"])
           .meta(about("Tools that scripts may call, of those that the agent may call itself.", ["files__*"])),
+        list: choice("list", ["all", "scripts"])
+          .prefault("all")
+          .meta(
+            about(
+              "What agents with these scopes see in `tools/list`: `scripts` for the tools of `code` alone, so that a thousand others do not fill a model's context. All stay callable.",
+              "scripts",
+            ),
+          ),
         budgets: runBudgets.prefault({}).meta(about("Ceilings on one script; a call can lower them.")),
       })
       .optional()

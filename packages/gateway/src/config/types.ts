@@ -168,6 +168,8 @@ export interface CodeConfig {
   readonly scopes: readonly string[];
   /** Globs over the tools that a script may call at all. */
   readonly tools: readonly string[];
+  /** What agents with these scopes see in lists: all tools, or those of `code` alone. */
+  readonly list: "all" | "scripts";
   readonly budgets: RunBudgets;
 }
 

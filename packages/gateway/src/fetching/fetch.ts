@@ -27,6 +27,7 @@ export interface FetchRules {
 
 const MOST_REDIRECTS = 5;
 const CONNECT_MS = 10_000;
+const LONGEST_TIMER = 2_147_483_647;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -37,7 +38,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export async function governedFetch(args: unknown, rules: FetchRules, signal?: AbortSignal): Promise<FetchAnswer> {
   const request = parseFetchRequest(args, rules.requestBytes);
   if (typeof request === "string") return { error: { code: "FETCH_INVALID", message: request } };
-  const late = AbortSignal.timeout(Math.max(1, Math.min(rules.timeout, 2_147_483_647)));
+  const late = AbortSignal.timeout(Math.ceil(Math.max(1, Math.min(rules.timeout, LONGEST_TIMER))));
   const stop = signal ? AbortSignal.any([signal, late]) : late;
   try {
     return { result: await follow(request, rules, new Hosts(rules.hosts), stop) };
@@ -112,6 +113,7 @@ async function ask(
   const client = new Client(url.origin, {
     connect: { lookup, timeout: CONNECT_MS, ...(rules.ca !== undefined && { ca: rules.ca }) },
     pipelining: 0,
+    allowH2: false,
     maxHeaderSize: 16 * 1024,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -124,8 +126,6 @@ async function ask(
       body: body ?? null,
       signal,
     });
-    // A body that nobody reads still ends with an error when the connection goes.
-    response.body.on("error", () => {});
     const { statusCode: status } = response;
     const to = response.headers["location"];
     if (REDIRECTS.has(status) && typeof to === "string") return { status, to };

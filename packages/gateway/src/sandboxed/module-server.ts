@@ -11,16 +11,17 @@ import type { Ran } from "../steps/run.ts";
 import type { Negotiated } from "../upstream/handshake.ts";
 import type { Link } from "../upstream/link.ts";
 import { UpstreamFailure } from "../upstream/peer.ts";
-import { isDefinition, type ToolDefinition } from "../upstream/upstream.ts";
+import type { ToolDefinition } from "../upstream/upstream.ts";
 import { callableTools, namesByServer } from "./catalogue.ts";
+import { describeIn } from "./describe.ts";
 import { GuestRun } from "./guest-run.ts";
 import { innerCall } from "./inner-call.ts";
 import type { SandboxPool } from "./pool.ts";
 import { budgetsFor, recordedError, runGuest, usageOf } from "./run-guest.ts";
 
 const RETRY_MS = 5_000;
-/** What a module may take to say which tools it has. */
-const DESCRIBE = { cpuMs: 2_000, wallMs: 10_000, calls: 0, bytesOut: 1_048_576 } as const;
+/** How long a module may take to say which tools it has, in milliseconds. */
+const DESCRIBE_MS = 10_000;
 
 /** Tools that run in the sandbox: a bundle that exports `describe()`, which gives their definitions, and `call({ tool, args })`. */
 export class ModuleServer implements Served {
@@ -57,7 +58,7 @@ export class ModuleServer implements Served {
   async start(): Promise<void> {
     try {
       const code = await readBundle(this.config);
-      const definitions = await describeModule(this.#pool, code);
+      const definitions = await describeIn(await this.#pool.open(), code, DESCRIBE_MS);
       if (this.#closed) return;
       this.#code = code;
       this.definitions = definitions;
@@ -168,22 +169,6 @@ async function readBundle({ name, file, module }: ModuleConfig): Promise<string>
       help: "run `callgate tool register` for it, and read what changed",
     });
   return bytes.toString("utf8");
-}
-
-/** The definitions of a module's tools, by its own word. Throws `MODULE_INVALID`. */
-export async function describeModule(pool: Pick<SandboxPool, "open">, code: string): Promise<ToolDefinition[]> {
-  const sandbox = await pool.open();
-  const result = await sandbox.run({ kind: "module", code, entry: "describe", input: null, budgets: DESCRIBE });
-  const told = result.ok ? parseJson(result.value) : undefined;
-  if (!Array.isArray(told) || !told.every(isDefinition))
-    throw new CallgateError(
-      "MODULE_INVALID",
-      result.ok
-        ? "`describe` of the module gives no list of tool definitions"
-        : `the module does not say which tools it has: ${result.error.code}: ${result.error.message}`,
-      { help: "bundle it with `callgate tool register`" },
-    );
-  return told;
 }
 
 /** What a module's handler gave, as the result of a tool. A value that has the form of one is taken as it is. */

@@ -3,6 +3,7 @@ import type { RunBudgets } from "../config/index.ts";
 import { aside } from "../steps/aside.ts";
 import type { Life } from "../steps/life.ts";
 import { wantsLog } from "../steps/wants-log.ts";
+import { engineBudgets } from "./engine-budgets.ts";
 import type { GuestRun } from "./guest-run.ts";
 
 /** What is run for a call. */
@@ -11,10 +12,6 @@ export interface GuestJob
   readonly run: GuestRun;
   readonly onCall: (call: GuestCall, signal: AbortSignal) => Promise<GuestAnswer>;
 }
-
-const MIB = 1_048_576;
-const LEAST_HEAP_MB = 8;
-const LEAST_RSS_MB = 96;
 
 /** Runs code for a call: what it says on the way goes to the agent's client, and a call that is cancelled ends it. */
 export async function runGuest(
@@ -64,24 +61,6 @@ export function budgetsFor(life: Life, budgets: RunBudgets): RunBudgets {
     life.exchange.within?.left ?? Number.POSITIVE_INFINITY,
   );
   return { ...budgets, wall };
-}
-
-/** Budgets as the sandbox takes them. */
-export function engineBudgets(budgets: RunBudgets): NonNullable<RunRequest["budgets"]> {
-  const { cpu, wall, heap, rss, calls, callsPerTool, concurrent, bytesIn, bytesOut, logBytes, logLines } = budgets;
-  return {
-    cpuMs: Math.max(10, cpu),
-    wallMs: Math.max(10, wall),
-    heapMb: Math.max(LEAST_HEAP_MB, Math.floor(heap / MIB)),
-    rssMb: Math.max(LEAST_RSS_MB, Math.floor(rss / MIB)),
-    calls,
-    callsPerTool,
-    concurrentCalls: concurrent,
-    bytesIn,
-    bytesOut,
-    logBytes,
-    logLines,
-  };
 }
 
 /** What a run used, for the agent and the record: whole numbers, and no text of the guest's. */

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
-import { describeModule } from "../authoring/describe.ts";
 import {
   type ConnectedServer,
   childEnv,
@@ -12,6 +11,7 @@ import {
   type ServerConfig,
 } from "../config/index.ts";
 import { IDENTITY } from "../identity.ts";
+import { describeModule } from "../sandboxed/describe.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
 import { Link, type LinkOwner } from "../upstream/link.ts";

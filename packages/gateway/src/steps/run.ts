@@ -39,11 +39,11 @@ export interface GuestEnd {
 export async function run(life: Life): Promise<Ran> {
   const began = performance.now();
   const { exchange } = life;
-  const { upstream } = life.tool ?? {};
-  if (upstream?.runHere && !exchange.cancelled) return await upstream.runHere(life);
   let running: Running | undefined;
   try {
     if (exchange.cancelled) throw new UpstreamFailure("cancelled", "the agent cancelled the call");
+    const here = await life.tool?.upstream.runHere?.(life);
+    if (here) return here;
     const link = life.round?.kind === "parked" ? undefined : await linkFor(life);
     const done = link && life.request.inPlace?.(link);
     if (link && done)

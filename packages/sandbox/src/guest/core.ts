@@ -8,6 +8,8 @@ export interface GuestKit {
   call(server: string, name: string, args: unknown): Promise<unknown>;
   /** Adds a frozen global. */
   define(name: string, value: unknown): void;
+  /** Adds globals that `build` defines when the first of them is touched: few runs touch them, and each isolate would carry them. */
+  lazily(names: readonly string[], build: () => void): void;
   /** What `Math.random` gives: seeded from the run's seed or from the worker's entropy. */
   random(): number;
   /** Whether the run repeats itself: then `crypto` too draws from `random`. */
@@ -30,7 +32,7 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
   const asBigInt = BigInt;
   const { isInteger, isSafeInteger } = Number;
   const codeAt = uncurry(String.prototype.charCodeAt) as unknown as (text: string, at: number) => number;
-  const { defineProperty, freeze, keys, create } = Object;
+  const { defineProperty, freeze, getOwnPropertyDescriptor, keys, create, setPrototypeOf } = Object;
   const { isArray } = Array;
   const NativePromise = Promise;
   const then = uncurry(Promise.prototype.then) as unknown as (p: Promise<unknown>, a: unknown, b: unknown) => unknown;
@@ -96,8 +98,25 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
     }
   }
 
+  /** A property's description that inherits nothing: `Object.prototype` may be the guest's by now. */
+  const shape = (of: PropertyDescriptor): PropertyDescriptor => setPrototypeOf(of, null) as PropertyDescriptor;
+  const built = create(null) as Record<string, unknown>;
   function define(name: string, value: unknown): void {
-    defineProperty(world, name, { value, writable: false, enumerable: false, configurable: false });
+    built[name] = value;
+    defineProperty(world, name, shape({ value, writable: false, enumerable: false, configurable: false }));
+  }
+  function lazily(names: readonly string[], build: () => void): void {
+    let done = false;
+    for (const name of names) {
+      const get = (): unknown => {
+        if (!done) {
+          done = true;
+          build();
+        }
+        return built[name];
+      };
+      defineProperty(world, name, { get, enumerable: false, configurable: true });
+    }
   }
 
   /** Any value as a short text. Runs the guest's getters, in the guest, on the guest's time. */
@@ -256,6 +275,19 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
       defineProperty(NativeDate, "now", { value: () => now, writable: false, configurable: false });
       defineProperty(NativeDate.prototype, "constructor", { value: Frozen, writable: false, configurable: false });
       define("Date", Frozen);
+      // A format of no date is one of now.
+      const formats = Intl.DateTimeFormat.prototype as unknown as Record<string, unknown>;
+      const bound = uncurry(getOwnPropertyDescriptor(formats, "format")?.get) as (self: never) => unknown;
+      const get = function (this: never): unknown {
+        const format = bound(this) as (date: unknown) => string;
+        return (date: unknown) => format(date === undefined ? now : date);
+      };
+      defineProperty(formats, "format", { get, configurable: false });
+      const inParts = uncurry(formats.formatToParts) as (self: never, date: never) => unknown;
+      const formatToParts = function (this: never, date: unknown): unknown {
+        return inParts(this, (date === undefined ? now : date) as never);
+      };
+      defineProperty(formats, "formatToParts", { value: formatToParts, writable: false, configurable: false });
     }
     const servers = create(null) as Record<string, unknown>;
     const names = keys(config.tools);
@@ -272,7 +304,11 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
           const list = config.tools[server] as string[];
           for (let j = 0; j < list.length; j++) {
             const tool = list[j] as string;
-            defineProperty(fresh, tool, { value: (args: unknown) => call(server, tool, args), enumerable: true });
+            defineProperty(
+              fresh,
+              tool,
+              shape({ value: (args: unknown) => call(server, tool, args), enumerable: true }),
+            );
           }
           made = freeze(fresh);
           return made;
@@ -292,7 +328,15 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
       delete world.Atomics;
       stackTraces.stackTraceLimit = 10;
     } else if (op === 5) configure(a as string);
-    else if (op === 1) run(a, b as string, c as string, d as boolean);
+    else if (op === 6) {
+      // A module that awaits at its top level: whoever imports it starts the run when it is ready. A guest that gets here
+      // first only starts itself.
+      const start = (target: unknown): void => {
+        delete world.__start;
+        run(target, a as string, b as string, c as boolean);
+      };
+      defineProperty(world, "__start", { value: start, configurable: true });
+    } else if (op === 1) run(a, b as string, c as string, d as boolean);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];
       if (waiting === undefined) return;
@@ -321,5 +365,5 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
   }
 
   const ask = (op: number, text: string): string => (text.length > 16_000_000 ? "" : (host(op, 0, text) as string));
-  return { world, ask, call, define, random, seeded: () => seeded, enter };
+  return { world, ask, call, define, lazily, random, seeded: () => seeded, enter };
 }

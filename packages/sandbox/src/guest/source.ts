@@ -3,6 +3,13 @@ import { guestHarden } from "./harden.ts";
 import { guestServices } from "./services.ts";
 import { guestWeb } from "./web.ts";
 
+/** Globals that are made when touched: by `guestWeb`, and by `guestServices`, which uses the former. */
+const WEB =
+  "DOMException btoa atob TextEncoder TextDecoder Event EventTarget AbortSignal AbortController structuredClone".split(
+    " ",
+  );
+const SERVICES = "URL URLSearchParams crypto fetch scratch".split(" ");
+
 /** What each run needs of the bootstrap, done once on a world that is thrown away: what was compiled for it stays in the snapshot. */
 function practise(enter: (op: number, id: number, a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void): void {
   "use strict";
@@ -17,9 +24,12 @@ function practise(enter: (op: number, id: number, a?: unknown, b?: unknown, c?: 
  */
 export function guestSource(): string {
   return `"use strict";{
-const core=(${guestCore}),web=(${guestWeb}),services=(${guestServices}),harden=(${guestHarden});
-{const kit=core(Object.create(null));web(kit);services(kit);(${practise})(kit.enter);}
-const kit=core(globalThis);web(kit);services(kit);harden(kit);
+const core=(${guestCore});
+(${practise})(core(Object.create(null)).enter);
+const kit=core(globalThis);
+(${guestHarden})(kit);
+kit.lazily(${JSON.stringify(WEB)},()=>(${guestWeb})(kit));
+kit.lazily(${JSON.stringify(SERVICES)},()=>(${guestServices})(kit));
 Object.defineProperty(globalThis,"__enter",{value:kit.enter,configurable:true});
 }`;
 }

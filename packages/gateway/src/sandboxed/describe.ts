@@ -1,5 +1,5 @@
 import { CallgateError, isObject, type JsonObject, messageOf, parseJson, TOOL_NAME } from "@callgate/core";
-import { openSandbox } from "@callgate/sandbox";
+import { openSandbox, type Sandbox } from "@callgate/sandbox";
 import type { Definition, SandboxConfig } from "../config/index.ts";
 import { compileSchema } from "../validate.ts";
 
@@ -8,27 +8,31 @@ const BUDGETS = { cpuMs: 2_000, calls: 0, bytesOut: 1_048_576, logLines: 100 } a
 
 /**
  * Asks a bundle for the definitions of its tools, in the sandbox: its code MUST NOT run anywhere else. `wall` is in
- * milliseconds. Throws `MODULE_INVALID` for a module that cannot say them, or says what cannot be served, and what
- * `openSandbox` throws.
+ * milliseconds. Throws `MODULE_INVALID` for a module that cannot say them, or says what cannot be served.
  */
+export async function describeIn(sandbox: Sandbox, bundle: string, wall: number): Promise<readonly Definition[]> {
+  const result = await sandbox.run({
+    kind: "module",
+    code: bundle,
+    entry: "describe",
+    budgets: { ...BUDGETS, wallMs: wall },
+  });
+  if (!result.ok) {
+    const { code, message } = result.error;
+    const said = message.replace(/^TypeError: /, "");
+    throw invalid(code === "GUEST_ERROR" ? said : `it ended with ${code}: ${message}`);
+  }
+  return definitionsOf(parseJson(result.value));
+}
+
+/** The same in a sandbox of its own. Throws what `openSandbox` throws, too. */
 export async function describeModule(
-  code: string,
+  bundle: string,
   { wall, require }: { readonly wall: number } & Pick<SandboxConfig, "require">,
 ): Promise<readonly Definition[]> {
   const sandbox = await openSandbox({ workers: 1, require });
   try {
-    const result = await sandbox.run({
-      kind: "module",
-      code,
-      entry: "describe",
-      budgets: { ...BUDGETS, wallMs: wall },
-    });
-    if (!result.ok) {
-      const { code, message } = result.error;
-      const said = message.replace(/^TypeError: /, "");
-      throw invalid(code === "GUEST_ERROR" ? said : `it ended with ${code}: ${message}`);
-    }
-    return definitionsOf(parseJson(result.value));
+    return await describeIn(sandbox, bundle, wall);
   } finally {
     await sandbox.close();
   }
