@@ -75,5 +75,7 @@ it("shows a script that can be read whole, and runs", async () => {
 
 it("names every way in which a run can end", () => {
   const ends = PAGE.slice(PAGE.indexOf("## What ends a run"), PAGE.indexOf("## Policies about scripts"));
-  expect([...ends.matchAll(/`([A-Z]+_?[A-Z]+)`/g)].map((match) => match[1]).toSorted()).toEqual(RUN_ERRORS.toSorted());
+  expect([...ends.matchAll(/`([A-Z]+_?[A-Z]+)`/g)].map((match) => match[1] as string).toSorted()).toEqual(
+    RUN_ERRORS.toSorted(),
+  );
 });
