@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { ApprovalStore } from "@callgate/gateway";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Agent, connect, type Kind, ruleOf, type ToolResult, textOf } from "../support/agent.ts";
+import { type Agent, connect, type Kind, ruleOf, textOf } from "../support/agent.ts";
 import { type Broker, callgate, startBroker } from "../support/broker.ts";
 import { makeFolder } from "../support/folder.ts";
 import { callsAfter, newestIn, payloadsOf, recordsIn, verify } from "../support/ledger.ts";
+import { approveNext as approve, bodyOf, runScript as run } from "../support/script.ts";
 import { setTalker } from "../support/talker.ts";
-import { until } from "../support/until.ts";
 import { headersFor, modernRequest, send } from "../support/wire.ts";
 
 const folder = makeFolder("code");
@@ -82,29 +82,10 @@ afterAll(async () => {
 const agentOf = async (name = "ann", kind: Kind = "2.x client, modern"): Promise<Agent> =>
   connect(kind, { url: broker.url, token: await broker.token(name) });
 
-interface Body {
-  readonly value?: unknown;
-  readonly error?: { readonly code: string; readonly message: string };
-  readonly logs: readonly string[];
-  readonly calls?: readonly { readonly tool: string; readonly verdict: string; readonly rules: readonly string[] }[];
-  readonly resume?: string;
-  readonly usage: Readonly<Record<string, number>>;
-}
-const bodyOf = (result: ToolResult): Body => result.structuredContent as Body;
-const run = (agent: Agent, code: string, more: object = {}): Promise<ToolResult> =>
-  agent.call("callgate__run_code", { code, ...more });
 const lastHeard = (): unknown => JSON.parse(readFileSync(heard, "utf8").trim().split("\n").at(-1) as string);
 const heardCount = (): number => readFileSync(heard, "utf8").split("\n").length;
 
-async function approveNext(): Promise<string> {
-  const [held] = await until("a held call", () => {
-    const found = operator.list("pending");
-    return found.length > 0 && found;
-  });
-  if (!held) throw new Error("nothing is held");
-  operator.answer(held.id, "approved", "olga");
-  return held.reason;
-}
+const approveNext = (): Promise<string> => approve(operator);
 
 describe("a script", () => {
   it("calls tools and gives what it returns; its calls stand under it in the record", async () => {

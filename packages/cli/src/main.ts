@@ -3,6 +3,7 @@ import { IDENTITY } from "@callgate/gateway";
 import { Command } from "commander";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
+import { codeCommand } from "./commands/code.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { incidentCommand } from "./commands/incident.ts";
@@ -41,6 +42,7 @@ for (const command of [
   approvalsCommand(),
   ledgerCommand(),
   incidentCommand(),
+  codeCommand(),
   witnessCommand(),
 ])
   program.addCommand(command);

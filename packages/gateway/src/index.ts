@@ -19,6 +19,7 @@ export {
   packPolicies,
   readPacks,
 } from "./config/index.ts";
+export { nearest } from "./config/suggest.ts";
 export { type Examination, examine } from "./doctor/doctor.ts";
 export type { Checkup, Health } from "./doctor/finding.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
@@ -29,6 +30,9 @@ export { IDENTITY } from "./identity.ts";
 export { openLog } from "./log.ts";
 export { changedFields } from "./pins.ts";
 export { watchConfig } from "./reload.ts";
+export { toolsForCode } from "./sandboxed/catalogue.ts";
+export { guestAnswer, NO_OBJECT } from "./sandboxed/inner-call.ts";
+export { scriptBudgets } from "./sandboxed/script-budgets.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
 export { printable, printableLines } from "./setup/printable.ts";

@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "@callgate/core";
+import { placeOf } from "./place.ts";
 import { literalsIn, planOf, scriptOf } from "./plan.ts";
 import type { StudyAnswer } from "./study.ts";
 
@@ -17,7 +18,13 @@ parentPort?.on("message", (script: string) => {
   } catch (error) {
     const cause = (error as { cause?: { code?: string; name?: string } }).cause;
     const broken = cause?.code !== undefined && !READABLE.has(cause.code);
-    answer = { error: broken ? "it is nested too deep" : (messageOf(error).split("\n", 1)[0] as string), broken };
+    if (broken) answer = { error: "it is nested too deep", broken };
+    else {
+      const place = cause && placeOf(cause, script);
+      // The parser's own place is that in the wrapped text.
+      const said = (messageOf(error).split("\n", 1)[0] as string).replace(/ \(\d+:\d+\)$/, "");
+      answer = { error: said, broken, ...(place && { place }) };
+    }
   }
   parentPort?.postMessage(answer);
 });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { CallgateError } from "@callgate/core";
+import type { Place } from "./place.ts";
 import type { Plan } from "./plan.ts";
 
 /** What reading a script gave: the JavaScript to run, what it can reach, and the texts that stand in it. */
@@ -13,12 +14,13 @@ export interface StudiedScript {
 }
 
 /** What the thread answers; one that is broken MUST NOT be asked again. */
-export type StudyAnswer = StudiedScript | { readonly error: string; readonly broken: boolean };
+export type StudyAnswer = StudiedScript | { readonly error: string; readonly broken: boolean; readonly place?: Place };
 
 export interface Study {
   /**
    * Reads a script (the body of an async function, JavaScript or erasable TypeScript). Rejects with `SANDBOX_SYNTAX`, also for a text that
-   * takes more than a second to read.
+   * takes more than a second to read. Where the place of a fault is known, the error has it in its message, and as a diagnostic about the
+   * file `script`.
    */
   read(script: string): Promise<StudiedScript>;
   close(): Promise<void>;
@@ -74,7 +76,7 @@ class Desk implements Study {
       if ("error" in answer && answer.broken) return void this.#drop(answer.error);
       const asked = this.#current;
       this.#settled();
-      if ("error" in answer) asked?.reject(unread(answer.error));
+      if ("error" in answer) asked?.reject(unread(answer.error, answer.place));
       else asked?.resolve(answer);
       this.#next();
     });
@@ -104,8 +106,10 @@ class Desk implements Study {
   }
 }
 
-function unread(why: string): CallgateError {
-  return new CallgateError("SANDBOX_SYNTAX", `the script cannot be run: ${why}`, {
+function unread(why: string, place?: Place): CallgateError {
+  const where = place ? ` (line ${place.line}, column ${place.column})` : "";
+  return new CallgateError("SANDBOX_SYNTAX", `the script cannot be run: ${why}${where}`, {
+    ...(place && { diagnostics: [{ message: why, span: { file: "script", ...place } }] }),
     help: "send the body of an async function, in JavaScript or in TypeScript without `enum` and `namespace`",
   });
 }

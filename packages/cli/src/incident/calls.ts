@@ -63,7 +63,7 @@ export function gather(reader: LedgerReader, session: string, tools: ReadonlyMap
 }
 
 /** The calls of records that stand in the ledger, oldest first. */
-function callsOf(
+export function callsOf(
   reader: LedgerReader,
   records: readonly LedgerRecord[],
   tools: ReadonlyMap<string, ToolFacts>,

@@ -3,7 +3,7 @@ import { type LoadedSet, recordedCall } from "@callgate/policy";
 import type { IncidentCall } from "./calls.ts";
 
 /** What was said of a call. */
-interface Said {
+export interface Said {
   readonly verdict: Verdict;
   readonly rules: readonly string[];
 }
@@ -81,7 +81,7 @@ function replayedCall(
 }
 
 /** What the policies said then: what became of a held call says nothing about its rules. */
-function saidThen(
+export function saidThen(
   { records, ending }: IncidentCall,
   record: LedgerRecord,
 ): (Said & { readonly policies: string }) | { readonly refusedBy: string } {

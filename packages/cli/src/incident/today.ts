@@ -1,5 +1,5 @@
-import { CallgateError, digestOf, messageOf } from "@callgate/core";
-import { toolFactsOf } from "@callgate/gateway";
+import { CallgateError, digestOf, messageOf, type ToolFacts } from "@callgate/core";
+import { type Config, toolFactsOf } from "@callgate/gateway";
 import { configOf } from "../configuration.ts";
 import { policySetOf } from "../policies.ts";
 import type { Today } from "./incident.ts";
@@ -9,17 +9,31 @@ import type { Today } from "./incident.ts";
  * broken: what cannot be loaded is a reason, not a failure.
  */
 export async function todayOf(options: { readonly config: string; readonly data?: string }): Promise<Today> {
+  const found = await configIfAny(options);
+  return "missing" in found ? { missing: found.missing, tools: [] } : todayIn(found.config);
+}
+
+/** The configuration that the options name, or why there is none. */
+export async function configIfAny(options: {
+  readonly config: string;
+  readonly data?: string;
+}): Promise<{ readonly config: Config } | { readonly missing: string }> {
   try {
-    const config = await configOf(options);
-    const tools = toolFactsOf(config);
-    try {
-      const sources = config.policies.map(({ file, text }) => ({ file, digest: digestOf(text) }));
-      return { set: policySetOf(config), tools, sources };
-    } catch (error) {
-      return { missing: reasonOf(error), tools };
-    }
+    return { config: await configOf(options) };
   } catch (error) {
-    return { missing: reasonOf(error), tools: [] };
+    return { missing: reasonOf(error) };
+  }
+}
+
+/** The policies and tools of a configuration. */
+export function todayIn(config: Config): Today {
+  let tools: ToolFacts[] = [];
+  try {
+    tools = toolFactsOf(config);
+    const sources = config.policies.map(({ file, text }) => ({ file, digest: digestOf(text) }));
+    return { set: policySetOf(config), tools, sources };
+  } catch (error) {
+    return { missing: reasonOf(error), tools };
   }
 }
 

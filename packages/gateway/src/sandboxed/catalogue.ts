@@ -1,4 +1,4 @@
-import { compileGlobs, type Grant } from "@callgate/core";
+import { compileGlobs, type Grant, type ToolFacts } from "@callgate/core";
 import { type DescribedTool, declarationsFor, searchTools } from "@callgate/sandbox";
 import { OWN_SERVER } from "../config/names.ts";
 import type { Gate } from "../gate.ts";
@@ -7,10 +7,16 @@ import type { Registered } from "../registry.ts";
 
 /** The tools that code may call for a grant: those that it sees itself and a pattern names, without those that help to write code. */
 export function callableTools(gate: Gate, grant: Grant, globs: readonly string[]): Registered[] {
+  return toolsForCode(listedTools(gate, grant), globs);
+}
+
+/** Of some tools, those that code may call. */
+export function toolsForCode<T extends Pick<ToolFacts, "server" | "name" | "qualified">>(
+  tools: readonly T[],
+  globs: readonly string[],
+): T[] {
   const matches = compileGlobs(globs);
-  return listedTools(gate, grant).filter(
-    (tool) => (tool.server !== OWN_SERVER || tool.name === "run_code") && matches(tool.qualified),
-  );
+  return tools.filter((tool) => (tool.server !== OWN_SERVER || tool.name === "run_code") && matches(tool.qualified));
 }
 
 /** Names of tools by their servers, as a guest sees them. */

@@ -180,7 +180,12 @@ export class CodeServer implements Served {
     };
     return reply(life, body, ms(), {
       ...(error && { error: recordedError(error) }),
-      detail: { run: usage, ...(args.dryRun && { dryRun: true }), ...(resume !== undefined && { resume }) },
+      // With the seed a run can be made again from the record.
+      detail: {
+        run: { ...usage, seed, ...(args.now !== undefined && { now: args.now }) },
+        ...(args.dryRun && { dryRun: true }),
+        ...(resume !== undefined && { resume }),
+      },
     });
   }
 }
@@ -208,7 +213,7 @@ function digestOfScript({ code, input, dryRun, now }: ScriptArguments) {
 }
 
 /** An agent may ask for less than it is given. */
-function lowered(budgets: RunBudgets, asked: ScriptArguments["budgets"] = {}): RunBudgets {
+export function lowered(budgets: RunBudgets, asked: ScriptArguments["budgets"] = {}): RunBudgets {
   const less = Object.entries(asked).map(([name, value]) => [
     name,
     Math.min(Number(value), budgets[name as keyof RunBudgets] as number),

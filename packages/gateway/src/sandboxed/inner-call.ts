@@ -10,6 +10,11 @@ import type { GuestRun } from "./guest-run.ts";
 const TRACE = ["traceparent", "tracestate", "baggage"];
 const MAX_MESSAGE = 2_000;
 
+/** The answer to a call whose arguments are no object. There is no record of one. */
+export const NO_OBJECT: GuestAnswer = {
+  error: { code: "INVALID_ARGUMENTS", message: "a tool takes one object of arguments" },
+};
+
 /**
  * Makes a call that code in the sandbox asks for, on the same path as any other, as the principal that started the run. Never
  * rejects.
@@ -20,7 +25,7 @@ export async function innerCall(
   { server, name, args }: GuestCall,
   signal: AbortSignal,
 ): Promise<GuestAnswer> {
-  if (!isObject(args)) return { error: { code: "INVALID_ARGUMENTS", message: "a tool takes one object of arguments" } };
+  if (!isObject(args)) return NO_OBJECT;
   const { gate, grant, session, tool } = life;
   // A guest's fetch is an operation of the server that its code belongs to.
   const isFetch = server === OWN_SERVER && name === "fetch";
