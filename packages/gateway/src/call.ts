@@ -26,20 +26,26 @@ export interface Preview {
 }
 
 /**
- * Decides a call as `governCall` does, and leaves it there: nothing is recorded, reserved or run. For calls whose code was read
- * already. Never rejects.
+ * Decides a call as `governCall` does, and leaves it there: nothing is recorded, reserved or run. Never rejects.
  */
-export function previewCall(
+export async function previewCall(
   gate: Gate,
   grant: Grant,
   session: Session,
   request: CallRequest,
   exchange: Exchange,
-): Preview {
+): Promise<Preview> {
   const life = begin(gate, grant, session, request, exchange);
   try {
     const refusal =
-      identify(life) ?? resolve(life) ?? validate(life) ?? confine(life) ?? admit(life) ?? decide(life) ?? oblige(life);
+      identify(life) ??
+      resolve(life) ??
+      validate(life) ??
+      (await study(life)) ??
+      confine(life) ??
+      admit(life) ??
+      decide(life) ??
+      oblige(life);
     if (refusal) return { verdict: "deny", reasons: "reasons" in refusal ? refusal.reasons : [] };
     return { verdict: life.decision?.verdict ?? "deny", reasons: life.decision?.reasons ?? [] };
   } catch (error) {

@@ -25,8 +25,27 @@ export interface Exchange {
   /** Answers and state of a multi-round request (stateless era). Untrusted. */
   readonly inputResponses?: Readonly<Record<string, unknown>> | undefined;
   readonly requestState?: unknown;
+  /**
+   * Set by the life of the call where there is no result. Who needs to know MUST look here: an answer may say anything, since servers
+   * write answers, too.
+   */
+  refused?: Refused | undefined;
+  /** Set where a run that this call started waits for a person: what takes it up again. */
+  heldRun?: { readonly resume: string | undefined; readonly reason: string } | undefined;
   /** The run in the sandbox that makes the call; absent for a call of the agent's own. */
   readonly within?: GuestRun | undefined;
+}
+
+/** Why a call gave no result, in the broker's own words. */
+export interface Refused {
+  /** `denied`: it was not made. `failed`: it was made or tried, and nothing came back. `withheld`: what came back is not handed on. */
+  readonly kind: "denied" | "failed" | "withheld";
+  readonly rule: string;
+  readonly reason: string;
+  readonly remedy?: string;
+  /** The number of the denial's record. */
+  readonly record?: number | undefined;
+  readonly call: string;
 }
 
 /** What a request is answered with. A result is either parsed or the exact JSON text that the server sent. */

@@ -31,7 +31,7 @@ export { openLog } from "./log.ts";
 export { changedFields } from "./pins.ts";
 export { watchConfig } from "./reload.ts";
 export { toolsForCode } from "./sandboxed/catalogue.ts";
-export { guestAnswer, NO_OBJECT } from "./sandboxed/inner-call.ts";
+export { guestAnswer, NO_OBJECT, refusedAnswer } from "./sandboxed/inner-call.ts";
 export { scriptBudgets } from "./sandboxed/script-budgets.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";

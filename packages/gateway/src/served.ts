@@ -1,3 +1,4 @@
+import type { ToolFacts } from "@callgate/core";
 import type { ServedConfig } from "./config/index.ts";
 import type { Life, Refusal } from "./steps/life.ts";
 import type { Ran } from "./steps/run.ts";
@@ -25,6 +26,8 @@ export interface Served {
   withConfig(config: ServedConfig): Served;
   /** Reads a call's code before it is decided. A refusal if it cannot be read; else what it found is in `life.script`. Never rejects. */
   study?(life: Life): Promise<Refusal | undefined>;
+  /** Whether a call of this tool runs code here, which may make calls itself. */
+  runsCode?(tool: ToolFacts): boolean;
   /** Makes a call here, in place of sending it over a link. Never rejects. */
   runHere?(life: Life): Promise<Ran>;
 }

@@ -51,7 +51,7 @@ it.each([7, {}, { verdict: "allow", rules: 7, policies: "p" }, { verdict: "allow
 );
 
 it("decides on what the agent sent, where a policy changed what went to the server", () => {
-  const changed = record({ detail: { asked: "sha256:1" } });
+  const changed = record({ detail: { changed: true } });
   const payloads = (facts: object) => ({ args: '{"to":"b"}', facts: JSON.stringify({ ...FACTS, ...facts }) });
   const asked = recordedCall(changed, payloads({ asked: '{"to":"a"}' }), new Map());
   expect(asked).toMatchObject({ call: { args: { to: "a" } } });

@@ -46,6 +46,8 @@ export interface RunRequest {
   /** Freezes the guest's clock, in Unix milliseconds. */
   readonly now?: number;
   readonly signal?: AbortSignal;
+  /** Whether another run waits for this one: it MUST NOT wait for a worker that only that one could free, so it may go beyond `maxWorkers`. */
+  readonly nested?: boolean;
 }
 
 /** A script as the expression that the worker compiles. Line 1 of the script is line 2 of it. */

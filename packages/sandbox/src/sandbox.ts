@@ -179,7 +179,7 @@ class Pool implements Sandbox {
     if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
     // A pool that gave up tries again when it is asked.
     if (this.#all.size === 0) this.#start();
-    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
+    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request));
     if (!(child instanceof Child)) return run.unstarted(child);
     child.runs++;
     this.#busy.set(child, run);
@@ -192,7 +192,7 @@ class Pool implements Sandbox {
   }
 
   /** Waits for a worker, or for a reason not to. */
-  #turn(wallMs: number, signal: AbortSignal | undefined): Promise<Child | RunError> {
+  #turn(wallMs: number, { signal, nested }: RunRequest): Promise<Child | RunError> {
     return new Promise((settle) => {
       const take = (turn: Child | RunError): void => {
         this.#queue.delete(take);
@@ -208,7 +208,7 @@ class Pool implements Sandbox {
       signal?.addEventListener("abort", stop, { once: true });
       this.#queue.add(take);
       // A run that waits for a tool or a person keeps its worker: others MUST NOT wait for it.
-      if (this.#queue.size > this.#starting && this.#all.size < this.#most) this.#start();
+      if (this.#queue.size > this.#starting && this.#all.size < (nested ? 2 * this.#most : this.#most)) this.#start();
     });
   }
 

@@ -1,5 +1,5 @@
 import { canonicalJson, isObject, parseJson } from "@callgate/core";
-import { guestAnswer, NO_OBJECT } from "@callgate/gateway";
+import { guestAnswer, NO_OBJECT, refusedAnswer } from "@callgate/gateway";
 import type { GuestAnswer, GuestCall, RunError } from "@callgate/sandbox";
 import type { IncidentCall } from "../incident/calls.ts";
 import type { RecordedRun } from "./recorded-run.ts";
@@ -24,8 +24,6 @@ interface Kept {
 
 /** The code of the `ToolError` for a call that has no answer on record. */
 export const NOT_RECORDED = "NOT_RECORDED";
-/** JSON-RPC code of an error whose data tell what it is. */
-const DENIED = -32050;
 
 /** The answers that are on record, each given once and in the order in which they were given then. */
 export class RecordedAnswers {
@@ -78,17 +76,15 @@ export class RecordedAnswers {
     if (outcome.result !== undefined || !outcome.error) return lacking("its result was not kept");
     const { code, message } = outcome.error;
     if (wire !== undefined) return { answer: guestAnswer({ error: { code: Number(wire), message } }) };
-    const data = { rule: code, reason: message, call: call.call };
-    return { answer: guestAnswer({ error: { code: DENIED, message, data } }) };
+    return { answer: refusedAnswer({ kind: "failed", rule: code, reason: message, call: call.call }) };
   }
 
   #denied({ call, decided }: IncidentCall): GuestAnswer {
     const { code: rule, message: reason } = decided?.error ?? { code: "callgate/internal", message: "denied" };
     if (rule === "callgate/run-budget") return { end: { code: "CALL_BUDGET", message: reason } };
     if (rule === "callgate/cancelled") return this.#cutOff();
-    const rules = decided?.decision?.rules ?? [];
-    const data = { rule, reason, ...(rules.length > 1 && { rules }), record: decided?.seq, call };
-    return guestAnswer({ error: { code: DENIED, message: reason, data } });
+    if (rule === "callgate/approval-pending") return { end: { code: "HELD", message: reason } };
+    return refusedAnswer({ kind: "denied", rule, reason, record: decided?.seq, call });
   }
 
   /** A call that was under way when its run was over. */

@@ -1,41 +1,19 @@
-import {
-  digestOfJson,
-  isObject,
-  messageOf,
-  parseJson,
-  type ScriptFacts,
-  stringifyJson,
-  type ToolEffect,
-} from "@callgate/core";
-import type { GuestAnswer, GuestCall, Plan, RunError, StudiedScript } from "@callgate/sandbox";
-import type { CodeConfig, RunBudgets, ServedConfig } from "../config/index.ts";
+import { isObject, messageOf, type ScriptFacts, stringifyJson, type ToolEffect, type ToolFacts } from "@callgate/core";
+import type { Plan, StudiedScript } from "@callgate/sandbox";
+import type { CodeConfig, ServedConfig } from "../config/index.ts";
 import type { Registry } from "../registry.ts";
 import type { Served } from "../served.ts";
 import { type Life, type Refusal, refuse } from "../steps/life.ts";
-import type { Ran } from "../steps/run.ts";
+import type { GuestEnd, Ran } from "../steps/run.ts";
 import type { Negotiated } from "../upstream/handshake.ts";
 import type { Link } from "../upstream/link.ts";
 import { UpstreamFailure } from "../upstream/peer.ts";
-import { callableTools, describeTools, findTools, namesByServer } from "./catalogue.ts";
+import { callableTools, describeTools, findTools } from "./catalogue.ts";
 import { CODE_TOOLS, codeManifest } from "./code-tools.ts";
-import { dryCall, type PreviewedCall } from "./dry-run.ts";
-import { GuestRun } from "./guest-run.ts";
-import { innerCall } from "./inner-call.ts";
-import { Held, Journal } from "./journal.ts";
+import { Held } from "./journal.ts";
 import type { SandboxPool } from "./pool.ts";
-import { budgetsFor, recordedError, runGuest, usageOf } from "./run-guest.ts";
-
-/** The arguments of `run_code`, once they fit its schema. */
-interface ScriptArguments {
-  readonly code: string;
-  readonly input?: unknown;
-  readonly budgets?: Partial<RunBudgets>;
-  readonly seed?: number;
-  readonly now?: number;
-  readonly dryRun?: boolean;
-  readonly stubs?: Readonly<Record<string, unknown>>;
-  readonly resume?: string;
-}
+import { failureOf } from "./run-guest.ts";
+import { digestOfScript, runScript, type ScriptArguments } from "./script-run.ts";
 
 /** The longest result that is laid out for reading, in characters. */
 const MOST_INDENTED = 16_384;
@@ -80,24 +58,34 @@ export class CodeServer implements Served {
 
   async close(): Promise<void> {}
 
+  runsCode({ name }: Pick<ToolFacts, "name">): boolean {
+    return name === "run_code";
+  }
+
   async study(life: Life): Promise<Refusal | undefined> {
     if (life.tool?.name !== "run_code") return undefined;
-    const args = life.request.args as ScriptArguments;
+    // What is run is what goes on after policies: they may have rewritten the script.
+    const args = (life.sent?.args ?? life.request.args) as ScriptArguments;
     let script: StudiedScript;
     try {
       script = await this.#pool.study.read(args.code);
     } catch (error) {
-      return refuse("invalid-arguments", messageOf(error), "correct the script and call again");
+      // What a parser says quotes the script.
+      return {
+        ...refuse("invalid-arguments", messageOf(error), "correct the script and call again"),
+        kept: "the script cannot be read",
+      };
     }
     const journal = args.resume === undefined ? undefined : this.#held.find(args.resume, life.session.id);
     if (args.resume !== undefined && journal?.script !== digestOfScript(args))
       return refuse(
         "invalid-arguments",
-        "there is no run to take up under this `resume`: it was another script, another session, or too long ago",
+        "there is no run to take up under this `resume`: it was another script, another session, taken up already, or too long ago",
         "send the script without `resume` to start it anew",
       );
     life.resumes = journal?.call;
-    life.script = { ...script, facts: factsOf(script.plan, life), approved: journal?.approved };
+    const facts = factsOf(script.plan, life);
+    life.script = { ...script, source: args.code, facts, journal, approved: journal?.approved };
     return undefined;
   }
 
@@ -116,77 +104,15 @@ export class CodeServer implements Served {
           : describeTools(tools, args["tools"] as readonly string[]);
       return reply(life, found, ms());
     } catch (error) {
-      return {
-        kind: "failed",
-        failure: new UpstreamFailure("unreachable", messageOf(error), error, "the script could not be run"),
-        ms: ms(),
-      };
+      return { kind: "failed", failure: failureOf(error, "the script could not be run"), ms: ms() };
     }
   }
 
   async #run(life: Life, args: ScriptArguments, ms: () => number): Promise<Ran> {
-    const asked = life.request.args as ScriptArguments;
-    // Policies may have rewritten the script since it was read.
-    const script = args.code === asked.code && life.script ? life.script : await this.#pool.study.read(args.code);
-    const earlier = args.resume === undefined ? undefined : this.#held.find(args.resume, life.session.id);
-    const approved = life.approver === undefined ? undefined : (earlier?.approved?.plan ?? script.plan);
-    const run = new GuestRun({
-      call: life.id,
-      depth: (life.exchange.within?.depth ?? 0) + 1,
-      budgets: budgetsFor(life, lowered(this.#code.budgets, args.budgets)),
-      approved,
-      literals: [...script.literals, ...textsIn(args.input)],
-    });
-    life.guest = run;
-    const seed = args.seed ?? earlier?.seed ?? Math.floor(Math.random() * 2 ** 32);
-    const journal = new Journal(earlier?.call ?? life.id, digestOfScript(args), seed);
-    if (life.approver !== undefined && life.decision)
-      journal.approved = { by: life.approver, policies: life.decision.policies, plan: approved ?? script.plan };
-    if (earlier) run.took(earlier.seen);
-    const replay = earlier?.replay();
-    const previewed: PreviewedCall[] = [];
-    const onCall = async (call: GuestCall, signal: AbortSignal): Promise<GuestAnswer> => {
-      if (args.dryRun) return dryCall(life, run, args.stubs ?? {}, previewed, call);
-      const answer = replay?.(call) ?? (await innerCall(life, run, call, signal));
-      journal.keep(call, answer);
-      return answer;
-    };
-    const sandbox = await this.#pool.open();
-    const { result, logs } = await runGuest(life, sandbox, {
-      kind: "script",
-      code: script.code,
-      input: args.input ?? null,
-      tools: namesByServer(callableTools(life.gate, life.grant, this.#code.tools)),
-      seed,
-      ...(args.now !== undefined && { now: args.now }),
-      run,
-      onCall,
-    });
-    const error = result.ok ? undefined : result.error;
-    let resume: string | undefined;
-    if (error?.code === "HELD") {
-      journal.close(run);
-      resume = this.#held.keep(journal, life.session.id, life.gate.approvalTimes.ttl);
-    }
-    if (args.resume !== undefined) this.#held.drop(args.resume);
-    const usage = usageOf(result, run);
-    const body = {
-      ...(result.ok && { value: parseJson(result.value) }),
-      ...(error && { error: toldOf(error) }),
-      logs,
-      ...(args.dryRun && { calls: previewed }),
-      ...(resume !== undefined && { resume }),
-      usage,
-    };
-    return reply(life, body, ms(), {
-      ...(error && { error: recordedError(error) }),
-      // With the seed a run can be made again from the record.
-      detail: {
-        run: { ...usage, seed, ...(args.now !== undefined && { now: args.now }) },
-        ...(args.dryRun && { dryRun: true }),
-        ...(resume !== undefined && { resume }),
-      },
-    });
+    if (life.script?.source !== args.code && (await this.study(life)))
+      throw new UpstreamFailure("unreachable", "what the policies made of the script cannot be run");
+    const { body, guest } = await runScript(life, args, { pool: this.#pool, held: this.#held, code: this.#code });
+    return reply(life, body, ms(), guest);
   }
 }
 
@@ -207,39 +133,8 @@ function effectsOf(registry: Registry, tool: string): readonly ToolEffect[] {
   return registry.get(tool)?.effects ?? [];
 }
 
-/** What a script is to a journal: the same text with the same input. */
-function digestOfScript({ code, input, dryRun, now }: ScriptArguments) {
-  return digestOfJson({ code, input: input ?? null, dryRun: dryRun === true, now: now ?? null });
-}
-
-/** An agent may ask for less than it is given. */
-export function lowered(budgets: RunBudgets, asked: ScriptArguments["budgets"] = {}): RunBudgets {
-  const less = Object.entries(asked).map(([name, value]) => [
-    name,
-    Math.min(Number(value), budgets[name as keyof RunBudgets] as number),
-  ]);
-  return { ...budgets, ...(Object.fromEntries(less) as Partial<RunBudgets>) };
-}
-
-/** The texts of a value, for telling what a script was given from what it read. */
-function textsIn(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  if (typeof value === "number" || typeof value === "bigint") return [String(value)];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.values(value).flatMap(textsIn);
-}
-
-function toldOf({ code, message, stack }: RunError): Record<string, unknown> {
-  return { code, message, ...(stack !== undefined && { stack }) };
-}
-
 /** A result for the agent: for programs, and as text for a model. */
-function reply(
-  life: Life,
-  body: Record<string, unknown>,
-  ms: number,
-  guest?: Extract<Ran, { kind: "reply" }>["guest"],
-): Ran {
+function reply(life: Life, body: Record<string, unknown>, ms: number, guest?: GuestEnd): Ran {
   const error = isObject(body["error"]) ? body["error"] : undefined;
   const text = stringifyJson(body);
   const result = {

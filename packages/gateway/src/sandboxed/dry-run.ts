@@ -1,9 +1,9 @@
-import { isObject, type JsonObject, qualifiedName } from "@callgate/core";
+import { isObject, type JsonObject } from "@callgate/core";
 import type { GuestAnswer, GuestCall } from "@callgate/sandbox";
 import { previewCall } from "../call.ts";
 import type { Life } from "../steps/life.ts";
 import type { GuestRun } from "./guest-run.ts";
-import { innerExchange } from "./inner-call.ts";
+import { innerExchange, NO_OBJECT, requestOf } from "./inner-call.ts";
 
 /** A call that a script would make. */
 export interface PreviewedCall {
@@ -20,22 +20,18 @@ const MAX_DEPTH = 8;
  * Decides a call of a dry run and answers it without making it: by what the caller says that it gives, or by an example of its output
  * schema. A call that would be refused is refused here too. Never rejects.
  */
-export function dryCall(
+export async function dryCall(
   life: Life,
   run: GuestRun,
   stubs: Readonly<Record<string, unknown>>,
   seen: PreviewedCall[],
-  { server, name, args }: GuestCall,
-): GuestAnswer {
+  call: GuestCall,
+): Promise<GuestAnswer> {
+  const request = requestOf(life, call);
+  if (!request) return NO_OBJECT;
   const { gate, grant, session } = life;
-  const tool = qualifiedName(gate.naming, server, name);
-  const preview = previewCall(
-    gate,
-    grant,
-    session,
-    { operation: "tools/call", name: tool, args, params: { name, arguments: args } },
-    innerExchange(life.exchange, run),
-  );
+  const { name: tool, args } = request;
+  const preview = await previewCall(gate, grant, session, request, innerExchange(life.exchange, run));
   const [first] = preview.reasons;
   seen.push({
     tool,

@@ -4,19 +4,34 @@ import type { RunBudgets } from "../config/index.ts";
 import type { Registered } from "../registry.ts";
 import { type Refusal, refuse } from "../steps/life.ts";
 import { beyond } from "./plan-fit.ts";
+import { Said } from "./said.ts";
 
 /** What a run in the sandbox begins with. */
 export interface GuestRunOptions {
   /** The call that runs it. */
   readonly call: string;
-  /** 1 where an agent started it; one more than the run that did. */
-  readonly depth: number;
+  /** The run that makes that call, if one does. */
+  readonly outer: GuestRun | undefined;
   readonly budgets: RunBudgets;
+  /** Whether it can be taken up again where one of its calls is held. */
+  readonly resumable: boolean;
   /** The plan that a person approved; without one, the policies alone say what may be called. */
   readonly approved?: Plan | undefined;
-  /** What the code says by itself: its own texts and numbers, and those of its input. Absent for code that no model wrote. */
-  readonly literals?: readonly string[] | undefined;
+  /** The texts and numbers that stand in the code and its input. None for code that no model wrote: it speaks for nobody. */
+  readonly literals: readonly string[];
+  /** Where the values came from that it was given, as origins. */
+  readonly given: readonly string[];
 }
+
+/** Ceilings on the calls of a run. The sandbox counts `calls` too, but not those of the runs inside. */
+type Counted = "calls" | "writes" | "destructive" | "cost";
+const SAYS: Readonly<Record<Counted, (most: number) => string>> = {
+  calls: (most) => `the run and those inside it made more than ${most} calls`,
+  writes: (most) => `the run made more than ${most} writing calls`,
+  destructive: (most) => `the run made more than ${most} destructive calls`,
+  cost: (most) => `the calls of the run cost more than ${most} units`,
+};
+const COUNTED = Object.keys(SAYS) as Counted[];
 
 /**
  * The broker's books on one run in the sandbox: what its calls spend, and what came into it. Everything that the run says afterwards may
@@ -24,28 +39,34 @@ export interface GuestRunOptions {
  */
 export class GuestRun {
   readonly call: string;
+  /** 1 where an agent started it; one more than the run that did. */
   readonly depth: number;
   readonly budgets: RunBudgets;
-  /** Why the guest must be ended, once a call has asked for too much. */
+  readonly resumable: boolean;
+  /** Why the guest must be ended, once a call has asked for too much, or waits for a person. */
   end: RunError | undefined;
+  /** Whether something of a tool's came into it. */
+  hasRead = false;
+  readonly #outer: GuestRun | undefined;
   readonly #approved: Plan | undefined;
-  readonly #literals: readonly string[] | undefined;
-  readonly #exact: ReadonlySet<string>;
+  readonly #said: Said;
   readonly #labels = new Set<Label>();
-  readonly #marks = new Set<string>();
+  readonly #marks: Set<string>;
   readonly #deadline: number;
-  #writes = 0;
-  #destructive = 0;
-  #cost = 0;
+  readonly #spent: Record<Counted, number> = { calls: 0, writes: 0, destructive: 0, cost: 0 };
 
-  constructor({ call, depth, budgets, approved, literals }: GuestRunOptions) {
+  constructor({ call, outer, budgets, resumable, approved, literals, given }: GuestRunOptions) {
     this.call = call;
-    this.depth = depth;
+    this.depth = (outer?.depth ?? 0) + 1;
     this.budgets = budgets;
+    this.resumable = resumable;
+    this.#outer = outer;
     this.#approved = approved;
-    this.#literals = literals;
-    this.#exact = new Set(literals);
+    this.#said = new Said(literals);
+    this.#marks = new Set(given);
     this.#deadline = performance.now() + budgets.wall;
+    // A run is given its code and its input by the one that starts it, which may have made them of anything that it read.
+    if (outer) this.took(outer);
   }
 
   /** Milliseconds until the run is over in any case. */
@@ -53,9 +74,10 @@ export class GuestRun {
     return Math.max(0, this.#deadline - performance.now());
   }
 
-  /** What its calls have spent, for the record. */
+  /** What its calls have spent, those of runs inside included. */
   get spent(): { readonly writes: number; readonly destructive: number; readonly cost: number } {
-    return { writes: this.#writes, destructive: this.#destructive, cost: this.#cost };
+    const { calls: _calls, ...spent } = this.#spent;
+    return spent;
   }
 
   /** The labels of all that came into it. */
@@ -75,24 +97,20 @@ export class GuestRun {
 
   /** Something of a tool's goes into the run. */
   saw(tool: string, labels: readonly Label[], marks: readonly string[] = []): void {
-    this.#marks.add(`tool:${tool}`);
-    for (const label of labels) {
-      this.#labels.add(label);
-      this.#marks.add(label);
-    }
-    for (const mark of marks) this.#marks.add(mark);
+    this.hasRead = true;
+    this.took({ labels, marks: [`tool:${tool}`, ...labels, ...marks] });
   }
 
-  /** What an earlier run had read, which this one takes up. */
+  /** What another run had read comes into this one. */
   took({ labels, marks }: Pick<GuestRun, "labels" | "marks">): void {
     for (const label of labels) this.#labels.add(label);
     for (const mark of marks) this.#marks.add(mark);
   }
 
-  /** Whether the code says a text by itself, so that it need not come from anything that it read. */
+  /** Whether the code says a text by itself, so that it need not come from anything that was read. */
   says(text: string): boolean {
-    if (!this.#literals) return true;
-    return this.#exact.has(text) || (text.length >= 4 && this.#literals.some((literal) => literal.includes(text)));
+    // What a run wrote into the code of another says no more than the run that wrote it.
+    return this.#said.has(text) && (this.#outer?.says(text) ?? true);
   }
 
   /** Whether the run may make this call at all. Counts it: one that is refused ends the guest, so nothing is given back. */
@@ -104,17 +122,25 @@ export class GuestRun {
         `${outside}: a person approved what the script showed before it ran, and nothing else`,
         "write the call into the script with its tool and arguments as they are, and ask again",
       );
-    if (tool.upstream.runHere && this.depth >= this.budgets.depth)
+    if (tool.upstream.runsCode?.(tool) && this.depth >= this.budgets.depth)
       return this.#over(`runs inside runs go ${this.budgets.depth} deep at most`);
-    const { writes, destructive, cost } = this.budgets;
     const isWrite = tool.operation === "sandbox/fetch" ? !isReading(args) : tool.effects.includes("write");
-    if (isWrite && this.#writes + 1 > writes) return this.#over(`the run made more than ${writes} writing calls`);
-    if (tool.effects.includes("destructive") && this.#destructive + 1 > destructive)
-      return this.#over(`the run made more than ${destructive} destructive calls`);
-    if (this.#cost + tool.limits.cost > cost) return this.#over(`the calls of the run cost more than ${cost} units`);
-    if (isWrite) this.#writes++;
-    if (tool.effects.includes("destructive")) this.#destructive++;
-    this.#cost += tool.limits.cost;
+    const takes = {
+      calls: 1,
+      writes: isWrite ? 1 : 0,
+      destructive: tool.effects.includes("destructive") ? 1 : 0,
+      cost: tool.limits.cost,
+    };
+    // What a run inside spends is spent by those around it, too.
+    for (let run: GuestRun | undefined = this; run; run = run.#outer) {
+      const over = COUNTED.find((what) => takes[what] > 0 && run.#spent[what] + takes[what] > run.budgets[what]);
+      if (over === undefined) continue;
+      const message = SAYS[over](run.budgets[over]);
+      if (run !== this) run.end = { code: "CALL_BUDGET", message };
+      return this.#over(message);
+    }
+    for (let run: GuestRun | undefined = this; run; run = run.#outer)
+      for (const what of COUNTED) run.#spent[what] += takes[what];
     return undefined;
   }
 

@@ -1,8 +1,8 @@
-import { isObject, parseJson, qualifiedName } from "@callgate/core";
+import { isObject, parseJson, qualifiedName, stringifyJson } from "@callgate/core";
 import type { GuestAnswer, GuestCall } from "@callgate/sandbox";
-import { governCall } from "../call.ts";
+import { governCall, type Preview, previewCall } from "../call.ts";
 import { OWN_SERVER } from "../config/names.ts";
-import type { Answer, Exchange } from "../exchange.ts";
+import type { Answer, Exchange, Refused } from "../exchange.ts";
 import type { CallRequest, Life } from "../steps/life.ts";
 import type { GuestRun } from "./guest-run.ts";
 
@@ -15,28 +15,20 @@ export const NO_OBJECT: GuestAnswer = {
   error: { code: "INVALID_ARGUMENTS", message: "a tool takes one object of arguments" },
 };
 
+/** What came of a call that code in the sandbox asked for. */
+export interface MadeCall {
+  readonly answer: GuestAnswer;
+  /** Of a run inside that waits for a person: what takes it up again. */
+  readonly resume?: string | undefined;
+}
+
 /**
  * Makes a call that code in the sandbox asks for, on the same path as any other, as the principal that started the run. Never
  * rejects.
  */
-export async function innerCall(
-  life: Life,
-  run: GuestRun,
-  { server, name, args }: GuestCall,
-  signal: AbortSignal,
-): Promise<GuestAnswer> {
-  if (!isObject(args)) return NO_OBJECT;
-  const { gate, grant, session, tool } = life;
-  // A guest's fetch is an operation of the server that its code belongs to.
-  const isFetch = server === OWN_SERVER && name === "fetch";
-  const request: CallRequest = isFetch
-    ? { operation: "sandbox/fetch", name: `${tool?.server}/sandbox/fetch`, args, params: args }
-    : {
-        operation: "tools/call",
-        name: qualifiedName(gate.naming, server, name),
-        args,
-        params: { name, arguments: args },
-      };
+export async function innerCall(life: Life, run: GuestRun, call: GuestCall, signal: AbortSignal): Promise<MadeCall> {
+  const request = requestOf(life, call);
+  if (!request) return { answer: NO_OBJECT };
   const exchange = innerExchange(life.exchange, run);
   const stop = (): void => {
     exchange.cancelled = true;
@@ -45,11 +37,39 @@ export async function innerCall(
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    const answer = await governCall(gate, grant, session, request, exchange);
-    return run.end ? { end: run.end } : guestAnswer(answer);
+    const answer = await governCall(life.gate, life.grant, life.session, request, exchange);
+    const { refused, heldRun } = exchange;
+    const reason = heldRun?.reason ?? (refused?.rule === "callgate/approval-pending" ? refused.reason : undefined);
+    if (reason !== undefined && run.resumable) {
+      run.end ??= { code: "HELD", message: reason };
+      return { answer: { end: run.end }, resume: heldRun?.resume };
+    }
+    // A call that was under way when another was held has its own end.
+    if (run.end && run.end.code !== "HELD") return { answer: { end: run.end } };
+    return {
+      answer: request.operation === "sandbox/fetch" ? fetchAnswer(answer, refused) : guestAnswer(answer, refused),
+    };
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** What would become of a call that code asks for. Counts it in the books of the run. */
+export async function previewInner(life: Life, run: GuestRun, call: GuestCall): Promise<Preview["verdict"]> {
+  const request = requestOf(life, call);
+  if (!request) return "deny";
+  const { gate, grant, session, exchange } = life;
+  return (await previewCall(gate, grant, session, request, innerExchange(exchange, run))).verdict;
+}
+
+/** What a guest asks for as a request of its principal; undefined if it is none. */
+export function requestOf({ gate, tool }: Life, { server, name, args }: GuestCall): CallRequest | undefined {
+  if (!isObject(args)) return undefined;
+  // A guest's fetch is an operation of the server that its code belongs to.
+  if (server === OWN_SERVER && name === "fetch")
+    return { operation: "sandbox/fetch", name: `${tool?.server}/sandbox/fetch`, args, params: args };
+  const qualified = qualifiedName(gate.naming, server, name);
+  return { operation: "tools/call", name: qualified, args, params: { name, arguments: args } };
 }
 
 /** The exchange of a call inside a run: what the call says reaches the agent's client, and no answer does. */
@@ -78,33 +98,38 @@ const CODES: Readonly<Record<string, string>> = {
   "callgate/cancelled": "CANCELLED",
   "callgate/invalid-arguments": "INVALID_ARGUMENTS",
   "callgate/unknown": "UNKNOWN_TOOL",
+  "callgate/approval-pending": "HELD",
 };
 
-/** What a script gets for an answer: the structured content, else the text, else the whole result; or a typed error. */
-export function guestAnswer(answer: Answer): GuestAnswer {
-  if ("error" in answer) return refusal(answer.error.message, answer.error.data, "TOOL_ERROR");
+/**
+ * What a script gets for an answer: the structured content, else the text, else the whole result; or a typed error. `refused` is the
+ * broker's own word that there is no result: what an answer says of itself is a server's.
+ */
+export function guestAnswer(answer: Answer, refused?: Refused): GuestAnswer {
+  if (refused) return refusedAnswer(refused);
+  if ("error" in answer) return failure("TOOL_ERROR", answer.error.message, answer.error.data);
   const result = "result" in answer ? answer.result : (parseJson(answer.resultText) as Record<string, unknown>);
   const text = textOf(result["content"]);
-  const meta = isObject(result["_meta"]) ? result["_meta"] : {};
   const structured = result["structuredContent"];
-  if (result["isError"] === true)
-    return refusal(text ?? "the tool failed", meta["io.callgate/denial"] ?? structured, "TOOL_ERROR");
-  if (structured !== undefined) return { result: structured };
-  return { result: text ?? result["content"] ?? null };
+  if (result["isError"] === true) return failure("TOOL_ERROR", text ?? "the tool failed", structured);
+  return { resultText: stringifyJson(structured ?? text ?? result["content"] ?? null) };
 }
 
-function refusal(message: string, denial: unknown, otherwise: string): GuestAnswer {
-  if (!isObject(denial) || typeof denial["rule"] !== "string") {
-    const own = isObject(denial) && typeof denial["fetch"] === "string" ? denial["fetch"] : otherwise;
-    return {
-      error: { code: own, message: message.slice(0, MAX_MESSAGE), ...(denial !== undefined && { data: denial }) },
-    };
-  }
-  const { rule, reason } = denial;
-  // A call that a person must answer first: the run cannot go on, and can be taken up when they have.
-  if (rule === "callgate/approval-pending") return { end: { code: "HELD", message: String(reason) } };
-  const code = CODES[rule] ?? (denial["record"] === undefined ? "CALL_FAILED" : "POLICY_DENIED");
-  return { error: { code, message: String(reason).slice(0, MAX_MESSAGE), data: denial } };
+/** The same for a call that gave no result. */
+export function refusedAnswer({ kind, ...denial }: Refused): GuestAnswer {
+  const otherwise = kind === "denied" ? "POLICY_DENIED" : "CALL_FAILED";
+  return failure(CODES[denial.rule] ?? otherwise, denial.reason, denial);
+}
+
+/** What a module gets for its fetch: the response, or why there is none. */
+function fetchAnswer(answer: Answer, refused: Refused | undefined): GuestAnswer {
+  if (refused || !("error" in answer)) return guestAnswer(answer, refused);
+  const { message, data } = answer.error;
+  return failure(isObject(data) ? String(data["fetch"]) : "FETCH_FAILED", message, undefined);
+}
+
+function failure(code: string, message: string, data: unknown): GuestAnswer {
+  return { error: { code, message: message.slice(0, MAX_MESSAGE), ...(data !== undefined && { data }) } };
 }
 
 /** The text of a result that has nothing else. */

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { CallgateError, digestOf, isObject, messageOf, parseJson, stringifyJson } from "@callgate/core";
+import { CallgateError, digestOf, isObject, messageOf, parseJson, stringifyJson, type ToolFacts } from "@callgate/core";
 import type { GuestAnswer, GuestCall, RunResult } from "@callgate/sandbox";
 import type { Logger } from "pino";
 import type { ModuleServer as ModuleConfig, ServedConfig } from "../config/index.ts";
@@ -17,7 +17,7 @@ import { describeIn } from "./describe.ts";
 import { GuestRun } from "./guest-run.ts";
 import { innerCall } from "./inner-call.ts";
 import type { SandboxPool } from "./pool.ts";
-import { budgetsFor, recordedError, runGuest, usageOf } from "./run-guest.ts";
+import { budgetsFor, endOf, failureOf, runGuest, usageOf } from "./run-guest.ts";
 
 const RETRY_MS = 5_000;
 /** How long a module may take to say which tools it has, in milliseconds. */
@@ -87,29 +87,36 @@ export class ModuleServer implements Served {
     clearTimeout(this.#retry);
   }
 
+  runsCode({ operation }: Pick<ToolFacts, "operation">): boolean {
+    return operation === "tools/call";
+  }
+
   async runHere(life: Life): Promise<Ran> {
     const began = performance.now();
     const ms = (): number => performance.now() - began;
     if (life.tool?.operation === "sandbox/fetch") return await this.#fetch(life, ms);
     try {
       const { module } = this.config;
-      const { within } = life.exchange;
+      const args = life.params["arguments"] ?? {};
       const run = new GuestRun({
         call: life.id,
-        depth: (within?.depth ?? 0) + 1,
+        outer: life.exchange.within,
         budgets: budgetsFor(life, module.budgets),
+        resumable: false,
+        literals: [],
+        given: life.session.state.watch?.marksOf(args) ?? [],
       });
       life.guest = run;
-      const sandbox = await this.#pool.open();
-      const { result } = await runGuest(life, sandbox, {
+      const { result } = await runGuest(life, this.#pool, {
         kind: "module",
         code: this.#code,
         entry: "call",
-        input: { tool: life.tool?.name, args: life.params["arguments"] ?? {} },
+        input: { tool: life.tool?.name, args },
         tools: module.calls.length > 0 ? namesByServer(callableTools(life.gate, life.grant, module.calls)) : {},
         fetch: module.hosts.length > 0,
         run,
-        onCall: (call: GuestCall, signal: AbortSignal): Promise<GuestAnswer> => innerCall(life, run, call, signal),
+        onCall: async (call: GuestCall, signal: AbortSignal): Promise<GuestAnswer> =>
+          (await innerCall(life, run, call, signal)).answer,
       });
       const usage = usageOf(result, run);
       return {
@@ -117,11 +124,10 @@ export class ModuleServer implements Served {
         reply: { message: { result: resultOf(result) } },
         era: life.exchange.era,
         ms: ms(),
-        guest: { ...(!result.ok && { error: recordedError(result.error) }), detail: { run: usage } },
+        guest: { ...(!result.ok && endOf(result.error, run)), detail: { run: usage } },
       };
     } catch (error) {
-      const failure = new UpstreamFailure("unreachable", messageOf(error), error, "the module could not be run");
-      return { kind: "failed", failure, ms: ms() };
+      return { kind: "failed", failure: failureOf(error, "the module could not be run"), ms: ms() };
     }
   }
 

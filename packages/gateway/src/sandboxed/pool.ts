@@ -1,5 +1,14 @@
-import { type LayerReport, openSandbox, openStudy, type Sandbox, type Study } from "@callgate/sandbox";
+import {
+  type LayerReport,
+  openSandbox,
+  openStudy,
+  type RunRequest,
+  type RunResult,
+  type Sandbox,
+  type Study,
+} from "@callgate/sandbox";
 import type { Config } from "../config/index.ts";
+import { UpstreamFailure } from "../upstream/peer.ts";
 
 /** The sandbox of a broker. Opened when it is first needed: a broker that runs no code starts no processes for it. */
 export class SandboxPool {
@@ -7,6 +16,8 @@ export class SandboxPool {
   #config: Config["sandbox"];
   #opening: Promise<Sandbox> | undefined;
   #closed = false;
+  /** Runs under way, by agent. */
+  readonly #running = new Map<string, number>();
 
   constructor(config: Config["sandbox"]) {
     this.#config = config;
@@ -20,6 +31,27 @@ export class SandboxPool {
       throw error;
     });
     return this.#opening;
+  }
+
+  /**
+   * Runs code for an agent. Rejects with `UpstreamFailure` where the agent has half of all workers already: one that waits for tools or
+   * people MUST NOT keep the others from running. A run inside a run is part of the one around it.
+   */
+  async run(agent: string, request: RunRequest): Promise<RunResult> {
+    const sandbox = await this.open();
+    if (request.nested) return await sandbox.run(request);
+    const share = Math.ceil(this.#config.maxWorkers / 2);
+    const running = this.#running.get(agent) ?? 0;
+    if (running >= share)
+      throw new UpstreamFailure("unreachable", `the agent has ${share} runs under way already, which is its share`);
+    this.#running.set(agent, running + 1);
+    try {
+      return await sandbox.run(request);
+    } finally {
+      const left = (this.#running.get(agent) ?? 1) - 1;
+      if (left > 0) this.#running.set(agent, left);
+      else this.#running.delete(agent);
+    }
   }
 
   /** The layers in force, by name, as the boot record has them; undefined while nothing runs here. */

@@ -1,10 +1,14 @@
-import type { GuestAnswer, GuestCall, RunRequest, RunResult, Sandbox } from "@callgate/sandbox";
+import { messageOf } from "@callgate/core";
+import type { GuestAnswer, GuestCall, RunError, RunErrorCode, RunRequest, RunResult } from "@callgate/sandbox";
 import type { RunBudgets } from "../config/index.ts";
 import { aside } from "../steps/aside.ts";
 import type { Life } from "../steps/life.ts";
+import type { GuestEnd } from "../steps/run.ts";
 import { wantsLog } from "../steps/wants-log.ts";
+import { UpstreamFailure } from "../upstream/peer.ts";
 import { engineBudgets } from "./engine-budgets.ts";
 import type { GuestRun } from "./guest-run.ts";
+import type { SandboxPool } from "./pool.ts";
 
 /** What is run for a call. */
 export interface GuestJob
@@ -16,7 +20,7 @@ export interface GuestJob
 /** Runs code for a call: what it says on the way goes to the agent's client, and a call that is cancelled ends it. */
 export async function runGuest(
   life: Life,
-  sandbox: Sandbox,
+  pool: SandboxPool,
   { run, onCall, ...job }: GuestJob,
 ): Promise<{ readonly result: RunResult; readonly logs: readonly string[] }> {
   const { exchange } = life;
@@ -25,8 +29,9 @@ export async function runGuest(
   if (exchange.cancelled) stop.abort();
   const logs: string[] = [];
   try {
-    const result = await sandbox.run({
+    const result = await pool.run(life.grant.principal.agent, {
       ...job,
+      nested: exchange.within !== undefined,
       budgets: engineBudgets(run.budgets),
       onCall,
       onLog({ level, text }) {
@@ -78,8 +83,30 @@ export function usageOf({ usage }: RunResult, run: GuestRun): Record<string, unk
   };
 }
 
-/** Why a run gave no value, as the record says it: a leaf can be neither redacted nor shredded, so the guest's words stay out of it. */
-export function recordedError({ code, message }: { code: string; message: string }): { code: string; message: string } {
-  const own = code === "GUEST_ERROR" || code === "POLICY_DENIED" ? "the code ended with an error of its own" : message;
-  return { code: `sandbox/${code}`, message: own };
+/** What the record says of each end. A leaf can be neither redacted nor shredded, and a guest can put its own words into any error. */
+const RECORDED: Readonly<Record<RunErrorCode, string>> = {
+  CPU_TIMEOUT: "the code used more processor time than it may",
+  WALL_TIMEOUT: "the run took longer than it may",
+  MEMORY_LIMIT: "the code took more memory than it may",
+  CALL_BUDGET: "the code made more calls than it may",
+  OUTPUT_LIMIT: "more went in or came out than may",
+  LOG_LIMIT: "the code logged more than it may",
+  GUEST_ERROR: "the code ended with an error of its own",
+  POLICY_DENIED: "the code ended with the refusal of one of its calls",
+  WORKER_LOST: "the worker of the run was lost",
+  CANCELLED: "the call was cancelled",
+  HELD: "a call of the run waits for a person",
+};
+
+/** How a run without a value ended, for the record. */
+export function endOf({ code }: RunError, { end }: GuestRun): Pick<GuestEnd, "error" | "status"> {
+  const status = code === "WALL_TIMEOUT" ? "timeout" : code === "CANCELLED" ? "cancelled" : "error";
+  // What the broker's own books say is its own word.
+  const message = end?.code === code && code === "CALL_BUDGET" ? end.message : RECORDED[code];
+  return { error: { code: `sandbox/${code}`, message }, status };
+}
+
+/** What kept a run from being made. */
+export function failureOf(error: unknown, told: string): UpstreamFailure {
+  return error instanceof UpstreamFailure ? error : new UpstreamFailure("unreachable", messageOf(error), error, told);
 }

@@ -1,8 +1,8 @@
 import type { Budgets } from "@callgate/sandbox";
 import { runBudgets, toRunBudgets } from "../config/run-budgets.ts";
 import type { CodeConfig, RunBudgets } from "../config/types.ts";
-import { lowered } from "./code-server.ts";
 import { engineBudgets } from "./engine-budgets.ts";
+import { lowered } from "./script-run.ts";
 
 /**
  * The ceilings of a script as the sandbox takes them: those of the configuration, or else the defaults, with what the call asked for

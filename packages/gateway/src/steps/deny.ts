@@ -69,6 +69,15 @@ function answerOf(
     ...(record !== undefined && { record }),
     call: life.id,
   };
+  const { rule, reason, remedy } = denial;
+  life.exchange.refused = {
+    kind: "denied",
+    rule,
+    reason,
+    ...(remedy !== undefined && { remedy }),
+    record,
+    call: life.id,
+  };
   if (wire === "unknown") {
     // An unknown name is a protocol error in MCP, not a tool's.
     const unknown = life.request.operation.startsWith("resources/")

@@ -106,7 +106,7 @@ function judged(
   const answer: Answer = shaped.text === undefined ? { result: shaped.result } : { resultText: shaped.text };
   return {
     answer,
-    status: isError ? "error" : "ok",
+    status: isError ? (guest?.status ?? "error") : "ok",
     ...(isError && { error: guest?.error ?? TOOL_FAILED }),
     ...(guest && { detail: guest.detail }),
     text,
@@ -200,6 +200,7 @@ function failed(life: Life, error: UpstreamFailure, ms: number): Outcome {
 
 function failure(life: Life, rule: string, message: string, remedy: string | undefined): Answer {
   const denial = { rule, reason: message, ...(remedy !== undefined && { remedy }), call: life.id };
+  life.exchange.refused = { kind: "failed", ...denial };
   if (life.request.operation !== "tools/call") return { error: { code: DENIED_CODE, message, data: denial } };
   return toolError(
     `The call failed: ${message}.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`,

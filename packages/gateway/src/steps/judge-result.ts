@@ -53,6 +53,13 @@ export function withheld(life: Life, judged: ResultDecision, ms: number): Outcom
     ...(judged.reasons.length > 1 && { rules: judged.reasons.map((r) => r.rule) }),
     call: life.id,
   };
+  life.exchange.refused = {
+    kind: "withheld",
+    rule,
+    reason: message,
+    ...(remedy !== undefined && { remedy }),
+    call: life.id,
+  };
   const text = `The result is withheld: ${message}. The call itself was made.${remedy === undefined ? "" : `\nWhat to do: ${remedy}.`}\nRule: ${rule}.`;
   const answer =
     life.request.operation === "tools/call"

@@ -17,6 +17,7 @@ import type { Gate } from "../gate.ts";
 import { TASK_META } from "../harness.ts";
 import type { Registered } from "../registry.ts";
 import type { GuestRun } from "../sandboxed/guest-run.ts";
+import type { Journal } from "../sandboxed/journal.ts";
 import type { Session } from "../session.ts";
 import type { RoundState } from "../state.ts";
 import type { Link } from "../upstream/link.ts";
@@ -83,6 +84,10 @@ export interface Life {
 /** A script as it was read before it is decided on. */
 export interface StudiedCode extends StudiedScript {
   readonly facts: ScriptFacts;
+  /** The text that was read. */
+  readonly source: string;
+  /** Of the run that is taken up: what its calls were answered. */
+  readonly journal?: Journal | undefined;
   /** Who approved it in the run that is taken up, under which policies. */
   readonly approved?: { readonly by: string; readonly policies: string } | undefined;
 }

@@ -31,6 +31,7 @@ export type Ran =
 export interface GuestEnd {
   /** Why it gave no value. The message MUST be the broker's own. */
   readonly error?: { readonly code: string; readonly message: string };
+  readonly status?: "error" | "timeout" | "cancelled";
   /** What it used, and what else the record is to say; small. */
   readonly detail: Readonly<Record<string, unknown>>;
 }

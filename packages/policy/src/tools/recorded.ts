@@ -23,7 +23,7 @@ export function recordedCall(
   const kept = facts.value;
   if (!isFacts(kept)) return { unreplayable: "the facts have a form that this version does not know" };
   // The record has the arguments that went to the server; where a policy changed them, the facts have those that it saw.
-  const asked = record.detail?.["asked"] === undefined ? args : parsed(String(kept.asked));
+  const asked = record.detail?.["changed"] === true ? parsed(String(kept.asked)) : args;
   if (!asked) return { unreplayable: "the arguments were not kept as the agent sent them" };
   const { server, name, digest } = record.tool;
   const known = tools.get(kept.tool.qualified);
