@@ -21,7 +21,7 @@ export interface RecordedRun {
   readonly budgets: Readonly<Record<string, number>>;
   /** Absent in records of brokers that did not write it down, and of runs that have no end. */
   readonly seed: number | undefined;
-  /** Unix milliseconds: the clock that the agent froze, or else when the run started. */
+  /** Unix milliseconds: where the clock stood, or else when the run started. */
   readonly now: number;
   readonly frozen: boolean;
   readonly end: RunEnd;
@@ -57,7 +57,7 @@ export function recordedRun(reader: LedgerReader, call: string, tools: ReadonlyM
     input: args["input"] ?? null,
     budgets: numbersOf(args["budgets"]),
     seed: typeof seed === "number" ? seed : undefined,
-    now: frozen ? Number(args["now"]) : started,
+    now: frozen ? Number(args["now"]) : typeof run["now"] === "number" ? run["now"] : started,
     frozen,
     end: endOf(reader, outcome),
     made: childrenOf(reader, intent, outcome, tools),
