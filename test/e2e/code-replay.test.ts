@@ -234,8 +234,8 @@ describe("on the same record", () => {
   it("the clock is that of then, unless the agent stopped it", async () => {
     const clock = folder.write("clock.ts", "return [Date.now(), new Date().getTime(), input]");
     const call = await ran("return 1", { input: "same" });
-    const [intent] = recordsIn(broker.data, { call, kind: ["intent"] });
-    const started = Date.parse(intent?.ts as string);
+    const [outcome] = recordsIn(broker.data, { call, kind: ["outcome"] });
+    const started = (outcome?.detail as { run: { now: number } }).run.now;
     expect((await replay(call, "--script", clock)).end.value).toEqual([started, started, "same"]);
     const frozen = await ran("return Date.now()", { now: 86_400_000 });
     expect(await replay(frozen)).toMatchObject({ code: 0, end: { value: 86_400_000 }, same: { value: true } });
