@@ -103,6 +103,11 @@ export class Run {
     return this.#settled.promise;
   }
 
+  /** Whether the guest has something to wait for: a call under way, or a timer. */
+  get waits(): boolean {
+    return this.#open > 0 || this.#timers.size > 0;
+  }
+
   /** A run that no worker took. */
   unstarted(error: RunError): RunResult {
     return { ok: false, error, usage: this.#usage() };

@@ -11,6 +11,11 @@ import { Run } from "./run.ts";
 export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */
   readonly workers?: number;
+  /**
+   * Worker processes at most. More than `workers` are started only while every guest waits for a call or a timer and
+   * another run waits for a worker, so that guests that wait, or whose calls run guests, do not hold up the rest. Default 8.
+   */
+  readonly mostWorkers?: number;
   /** Runs after which a process is replaced. Default 1,000. */
   readonly runsPerWorker?: number;
   /** Heap of the isolates that are kept ready; another budget costs making one on demand. */
@@ -47,12 +52,15 @@ class Pool implements Sandbox {
   readonly #init: string;
   readonly #heapMb: number;
   readonly #size: number;
+  readonly #most: number;
   readonly #runsPerWorker: number;
   readonly #require: readonly Layer[];
   /** Found once: what a worker is started from does not change under a running broker. */
   #launch: Launch | undefined;
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
+  /** No longer of the pool, but not gone yet. */
+  readonly #ending = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
   readonly #queue = new Set<(turn: Child | RunError) => void>();
   readonly #digests = new Map<string, string>();
@@ -63,6 +71,7 @@ class Pool implements Sandbox {
   constructor(options: SandboxOptions) {
     this.#heapMb = options.heapMb ?? budgetsOf().heapMb;
     this.#size = options.workers ?? 2;
+    this.#most = Math.max(this.#size, options.mostWorkers ?? 8);
     this.#runsPerWorker = options.runsPerWorker ?? 1_000;
     this.#require = options.require ?? [];
     this.#init = JSON.stringify({ source: guestSource(), heapMb: this.#heapMb });
@@ -104,6 +113,7 @@ class Pool implements Sandbox {
 
   #start(): void {
     if (this.#closed) return;
+    // A start that fails is told by `ready`.
     const child = new Child(this.#launch as Launch, this.#init);
     this.#all.add(child);
     child.ready.then(
@@ -122,24 +132,36 @@ class Pool implements Sandbox {
 
   #free(child: Child): void {
     if (this.#closed) return child.kill();
-    if (child.dead) return this.#replace(child);
-    if (child.runs >= this.#runsPerWorker) {
-      child.kill();
-      return this.#replace(child);
-    }
+    if (child.dead || child.runs >= this.#runsPerWorker) return this.#replace(child);
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
     const [waiting] = this.#queue;
-    if (waiting) waiting(child);
-    else this.#idle.push(child);
+    if (waiting) return waiting(child);
+    // More than the pool's size are there for a queue; it is empty now.
+    if (this.#all.size > this.#size) return this.#replace(child);
+    this.#idle.push(child);
   }
 
+  /** Ends a worker, if it has not ended by itself, and starts another where one is missing. */
   #replace(child: Child): void {
     this.#idle = this.#idle.filter((c) => c !== child);
-    if (this.#all.delete(child)) this.#start();
+    if (!this.#all.delete(child)) return;
+    child.kill();
+    this.#ending.add(child);
+    child.exited().then(() => this.#ending.delete(child));
+    if (this.#all.size < this.#size) this.#start();
+  }
+
+  /** Starts one more worker if nothing else will free one soon. */
+  #grow(): void {
+    const idleOrStarting = this.#all.size - this.#busy.size;
+    if (this.#queue.size === 0 || idleOrStarting > 0 || this.#all.size >= this.#most) return;
+    for (const run of this.#busy.values()) if (!run.waits) return;
+    this.#start();
   }
 
   #sample(): void {
     for (const [child, run] of this.#busy) run.sample(child.sample());
+    this.#grow();
     if (this.#busy.size === 0) {
       clearInterval(this.#watch);
       this.#watch = undefined;
@@ -152,10 +174,13 @@ class Pool implements Sandbox {
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
     const run = new Run(request, budgets);
     if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
-    // A pool that gave up tries again when it is asked.
-    if (this.#all.size === 0) this.#start();
-    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
+    // A pool that gave up on a worker tries again when it is asked.
+    if (this.#all.size < this.#size) this.#start();
+    let child: Child | RunError;
+    do child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request.signal));
+    while (child instanceof Child && child.dead && !this.#closed);
     if (!(child instanceof Child)) return run.unstarted(child);
+    if (child.dead) return run.unstarted({ code: "WORKER_LOST", message: "the sandbox is closed" });
     child.runs++;
     this.#busy.set(child, run);
     this.#watch ??= setInterval(() => this.#sample(), 10);
@@ -203,7 +228,7 @@ class Pool implements Sandbox {
     this.#closed = true;
     clearInterval(this.#watch);
     this.#dismiss("the sandbox is closed");
-    const children = [...this.#all];
+    const children = [...this.#all, ...this.#ending];
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));
   }

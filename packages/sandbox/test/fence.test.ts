@@ -45,7 +45,7 @@ async function probe(fence: Fence): Promise<Record<string, string> | { missing: 
   const launch = launchOf(fence, `(async () => {${PROBE}})()`);
   if ("missing" in launch) return launch;
   const child = spawn(launch.file, launch.args, {
-    stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe", "pipe"] as const) : [])],
+    stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe"] as const) : [])],
     env: {},
     cwd: "/",
   });
