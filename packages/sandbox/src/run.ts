@@ -13,6 +13,8 @@ const LARGEST_EXACT = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
 
 const GRACE_MS = 200;
+/** What a worker holds before a guest does anything. */
+const IDLE_RSS_MB = 50;
 /** Why a call's signal is aborted. One for all: making one costs more than the rest of a run's end. */
 const OVER = new DOMException("the run is over", "AbortError");
 
@@ -54,7 +56,14 @@ export class Run {
     const { bytesIn, bytesOut, heapMb, wallMs, logBytes } = this.#budgets;
     this.#cpuBefore = child.sample()?.cpuMs ?? 0;
     child.listener = {
-      frame: (kind, id, body) => this.#frame(kind, id, body),
+      frame: (kind, id, body) => {
+        try {
+          this.#frame(kind, id, body);
+        } catch {
+          // What a worker says that is no sentence of ours MUST NOT reach the broker as an exception.
+          this.#end("WORKER_LOST", "the worker spoke out of turn");
+        }
+      },
       gone: (how) => this.#gone(how),
       largest: () => Math.max(bytesOut, logBytes) + 4096,
     };
@@ -125,7 +134,7 @@ export class Run {
   }
 
   #frame(kind: number, id: number, body: Buffer): void {
-    if (kind === FRAME.ready) return this.#free();
+    if (kind === FRAME.ready && this.#over) return this.#free();
     if (this.#over) return;
     const text = body.toString("utf8");
     if (kind === FRAME.call) this.#call(id, text, body.length);
@@ -169,7 +178,7 @@ export class Run {
     const known =
       server === "callgate"
         ? name === "fetch" && this.#request.fetch === true
-        : this.#request.tools?.[server]?.includes(name);
+        : Object.hasOwn(this.#request.tools ?? {}, server) && this.#request.tools?.[server]?.includes(name);
     // Names are the guest's text: what is unknown MUST NOT grow the books.
     if (known !== true) {
       this.#calls++;
@@ -238,6 +247,7 @@ export class Run {
   #timer(id: number, ms: number): void {
     if (this.#timers.size >= this.#budgets.timers)
       return this.#end("CALL_BUDGET", `the code has more than ${this.#budgets.timers} timers`);
+    clearTimeout(this.#timers.get(id));
     const wait = Number.isFinite(ms) ? Math.min(Math.max(1, ms), 2_147_483_647) : 1;
     this.#timers.set(
       id,
@@ -269,9 +279,12 @@ export class Run {
 
   #gone(how: Ending): void {
     // V8 ends the process where it cannot get memory, with a trap, an abort or a fault; the kernel does with a kill.
+    const { rssMb, heapMb } = this.#budgets;
     const memory =
-      /out of memory|heap limit|allocation fail|invalid (string|array|size)|bad_alloc/i.test(how.stderr) ||
-      (how.signal > 0 && this.#peakRssMb > this.#budgets.rssMb / 2);
+      /is_heap_oom|last few gcs|out of memory|heap limit|allocation fail|invalid (string|array|table|size)|bad_alloc/i.test(
+        how.stderr,
+      ) ||
+      (how.signal > 0 && this.#peakRssMb > Math.min(rssMb / 2, IDLE_RSS_MB + heapMb / 2));
     this.#settle({
       code: memory ? "MEMORY_LIMIT" : "WORKER_LOST",
       message: memory ? "the code ran the worker out of memory" : "the worker process ended by itself",

@@ -113,8 +113,13 @@ class Pool implements Sandbox {
 
   #start(): void {
     if (this.#closed) return;
-    // A start that fails is told by `ready`.
-    const child = new Child(this.#launch as Launch, this.#init);
+    let child: Child;
+    try {
+      child = new Child(this.#launch as Launch, this.#init);
+    } catch {
+      // The system has no process or no memory for one.
+      return this.#failed();
+    }
     this.#all.add(child);
     child.ready.then(
       () => {
@@ -123,11 +128,15 @@ class Pool implements Sandbox {
       },
       () => {
         this.#all.delete(child);
-        // A pool whose workers all fail to start answers, instead of trying for ever.
-        if (++this.#failures < 5) this.#start();
-        else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
+        this.#failed();
       },
     );
+  }
+
+  /** A pool whose workers all fail to start answers, instead of trying for ever. */
+  #failed(): void {
+    if (++this.#failures < 5) this.#start();
+    else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
   }
 
   #free(child: Child): void {

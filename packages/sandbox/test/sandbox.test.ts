@@ -170,3 +170,16 @@ test("the large exact numbers of a guest do not keep the broker from its work", 
   });
   expect(result).toMatchObject({ ok: false, error: { code: "OUTPUT_LIMIT" } });
 });
+
+test.each([
+  ["where V8 gives up on a table", "const m = new Map(); for (let i = 0; ; i++) m.set(i, { i });"],
+  ["where V8 gives up on a collection", "const m = new Set(); for (;;) m.add(Symbol());"],
+  ["at the heap's limit", "const a = []; for (;;) a.push(new Array(1000).fill(1.5));"],
+  [
+    "beside the heap",
+    "const a = []; for (;;) { const b = new ArrayBuffer(1e6, { maxByteLength: 2e6 }); new Uint8Array(b).fill(1); a.push(b); }",
+  ],
+])("a guest that runs out of memory is told so: %s", async (_where, code) => {
+  const result = await sandbox.run({ kind: "script", code, budgets: { cpuMs: 10_000 } });
+  expect(result).toMatchObject({ ok: false, error: { code: "MEMORY_LIMIT" } });
+});
