@@ -156,7 +156,7 @@ class Pool implements Sandbox {
     if (!this.#all.delete(child)) return;
     child.kill();
     this.#ending.add(child);
-    child.exited().then(() => this.#ending.delete(child));
+    void child.exited().then(() => this.#ending.delete(child));
     if (this.#all.size < this.#size) this.#start();
   }
 
