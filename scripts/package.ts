@@ -35,6 +35,8 @@ async function build(): Promise<void> {
       // So it does with the thread that fills its index, and the process that runs SQL.
       "search-worker": join(packages, "ledger", "src", "search", "worker.ts"),
       "sql-child": join(packages, "ledger", "src", "sql", "child.ts"),
+      // And the sandbox with the thread that reads scripts.
+      "study-worker": join(packages, "sandbox", "src", "study-worker.ts"),
       // A command of its own, `callgate-verify`, and its threads.
       verify: join(packages, "verify", "src", "main.ts"),
       "verify-worker": join(packages, "verify", "src", "worker.ts"),

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { incidentCommand } from "./commands/incident.ts";
 import { ledgerCommand } from "./commands/ledger.ts";
 import { pinCommand } from "./commands/pin.ts";
@@ -12,6 +13,7 @@ import { registerCommand } from "./commands/register.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { toolCommand } from "./commands/tool.ts";
 import { witnessCommand } from "./commands/witness.ts";
 import { wrapCommand } from "./commands/wrap.ts";
 import { fail } from "./output.ts";
@@ -31,7 +33,9 @@ for (const command of [
   wrapCommand(),
   registerCommand(),
   pinCommand(),
+  toolCommand(),
   checkCommand(),
+  doctorCommand(),
   policyCommand(),
   tokenCommand(),
   approvalsCommand(),

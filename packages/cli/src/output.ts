@@ -12,6 +12,10 @@ const WRONG_INPUT = new Set([
   "BAD_ARGUMENT",
   "LEDGER_FILTER_INVALID",
   "CLIENT_CONFIG_INVALID",
+  "BUNDLE_INVALID",
+  "BUNDLE_TOO_LARGE",
+  "MODULE_INVALID",
+  "TESTS_INVALID",
 ]);
 
 /** Prints an error, safely, as a person wants it (or as JSON with `--json` on the command line) and ends the process; with `code` where a command has codes of its own. */

@@ -1,6 +1,6 @@
 import type { FlowFacts } from "./flow.ts";
 import type { Principal } from "./principal.ts";
-import type { Label, ToolFacts } from "./tool.ts";
+import type { Label, ToolEffect, ToolFacts } from "./tool.ts";
 
 /** What the session has done so far, as policies see it. */
 export interface SessionFacts {
@@ -30,6 +30,18 @@ export interface BudgetFacts {
   readonly costLeft: number;
 }
 
+/** What a call has to do with scripts that agents write. */
+export interface ScriptFacts {
+  /** 0: the agent itself makes the call; 1: a script that it runs does; 2: a run that the script started, and so on. */
+  readonly depth: number;
+  /** Of a call that runs a script: the tools (qualified names, sorted) that the script can reach, as far as its text tells. */
+  readonly tools: readonly string[];
+  /** The effects of these tools, together. */
+  readonly effects: readonly ToolEffect[];
+  /** Whether `tools` are all: false where the text hands `tools` on in a way that reading does not follow. */
+  readonly complete: boolean;
+}
+
 /** The request that a policy decides on. MUST be built from the JSON-RPC body and the verified grant alone. */
 export interface CallFacts {
   readonly principal: Principal & { readonly scopes: readonly string[] };
@@ -40,6 +52,8 @@ export interface CallFacts {
   readonly budget: BudgetFacts;
   /** Where the arguments came from; absent where nobody watched the flow: then nothing is grounded. */
   readonly flow?: FlowFacts;
+  /** Absent where the call neither runs a script nor is made by one. */
+  readonly script?: ScriptFacts;
   /** Unix milliseconds. */
   readonly time: number;
 }

@@ -1,4 +1,4 @@
-export type { BudgetFacts, CallFacts, LoopFacts, ResultFacts, SessionFacts } from "./call.ts";
+export type { BudgetFacts, CallFacts, LoopFacts, ResultFacts, ScriptFacts, SessionFacts } from "./call.ts";
 export { canonicalJson, type Digest, digestOf, digestOfJson } from "./canonical.ts";
 export type {
   Approver,

@@ -11,7 +11,14 @@ export const LABELS = ["untrusted", "private", "secret"] as const;
 export type Label = (typeof LABELS)[number];
 
 /** What kind of governed operation a call is. Everything but a tool is named `server/method`, e.g. `docs/resources/read`. */
-export type Operation = "tools/call" | "resources/read" | "resources/subscribe" | "prompts/get" | "completion/complete";
+export type Operation =
+  | "tools/call"
+  | "resources/read"
+  | "resources/subscribe"
+  | "prompts/get"
+  | "completion/complete"
+  /** What code in the sandbox asks of a host: no operation of MCP, and no agent's own. */
+  | "sandbox/fetch";
 
 /** What policy and ledger know of the thing that is called. */
 export interface ToolFacts {

@@ -6,6 +6,7 @@ import { BudgetBook } from "./budget.ts";
 import { compilePolicies, NOTHING_YET } from "./compiled.ts";
 import type { Config } from "./config/index.ts";
 import { type DeclaredSession, DeclaredSessions } from "./declared-sessions.ts";
+import { Fleet } from "./fleet.ts";
 import { FlowWatch } from "./flow-watch.ts";
 import type { Gate } from "./gate.ts";
 import { openSigningKey, openStateKey, type SigningKey } from "./identity/keys.ts";
@@ -17,12 +18,14 @@ import { RateCaps } from "./rate-cap.ts";
 import { compileRedaction } from "./record-redaction.ts";
 import { Registry } from "./registry.ts";
 import { Relay } from "./relay.ts";
+import { needsSandbox, SandboxPool } from "./sandboxed/pool.ts";
+import type { Served } from "./served.ts";
 import { Session, SessionState } from "./session.ts";
 import { StateSeal } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenStates } from "./token-states.ts";
 import type { LinkOwner } from "./upstream/link.ts";
-import { Upstream } from "./upstream/upstream.ts";
+import type { ToolDefinition } from "./upstream/upstream.ts";
 
 /** Something that agents may want to hear: a list changed. */
 export type ListKind = "tools" | "resources" | "prompts";
@@ -41,7 +44,8 @@ export class Broker {
   config: Config;
   #log: Logger;
   #signing: SigningKey;
-  #upstreams = new Map<string, Upstream>();
+  readonly #fleet: Fleet;
+  readonly #pool: SandboxPool;
   readonly #tokenStates = new TokenStates();
   /** Sessions that stand for a token, for requests of the stateless era. */
   #byToken = new Map<string, Session>();
@@ -51,13 +55,30 @@ export class Broker {
   #closing = false;
   #indexer: Indexer | undefined;
 
-  private constructor(config: Config, gate: Gate, tokens: TokenVerifier, signing: SigningKey, log: Logger) {
+  private constructor(
+    config: Config,
+    gate: Gate,
+    tokens: TokenVerifier,
+    signing: SigningKey,
+    pool: SandboxPool,
+    log: Logger,
+  ) {
+    this.#pool = pool;
     this.config = config;
     this.gate = gate;
     this.tokens = tokens;
     this.#signing = signing;
     this.#log = log;
     this.relay = new Relay(gate, this.subscriptions);
+    this.#fleet = new Fleet(
+      {
+        onDefinitions: (server, tools) => this.#defined(server, tools),
+        onListChanged: (kind) => this.#announce(kind),
+        onResourceUpdated: (server, params) => this.subscriptions.updated(server, params),
+      },
+      pool,
+      log,
+    );
     this.#sweep = setInterval(() => void this.#sweepIdle(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -69,9 +90,13 @@ export class Broker {
   static async open(config: Config, log: Logger): Promise<Broker> {
     const signing = await openSigningKey(config.data);
     const stateKey = await openStateKey(config.data);
+    const pool = new SandboxPool(config.sandbox);
     let ledger: Ledger | undefined;
     let approvals: ApprovalStore | undefined;
     try {
+      // What the configuration requires of the sandbox must be there before anything is called; the boot record says what is.
+      if (needsSandbox(config)) await pool.open();
+      const layers = await pool.layers();
       ledger = await openLedger({
         folder: config.data,
         sync: config.ledger.sync === "off" ? "off" : "full",
@@ -80,7 +105,12 @@ export class Broker {
         ...config.ledger.retention,
         onAnchorError: ({ name, error }) =>
           log.warn({ anchor: name, err: error }, "an anchor does not keep the ledger's checkpoints"),
-        boot: { callgate: IDENTITY.version, node: process.version, config: config.digest },
+        boot: {
+          callgate: IDENTITY.version,
+          node: process.version,
+          config: config.digest,
+          ...(layers && { sandbox: layers }),
+        },
         onFailure: (error) => log.fatal({ err: error.message }, "the ledger failed: every call is refused from now on"),
       });
       if (ledger.recovered > 0)
@@ -92,6 +122,7 @@ export class Broker {
         loop: config.loop,
         approvalTimes: config.approvals,
         policies: NOTHING_YET,
+        code: config.code,
         redaction: compileRedaction(config.ledger.redact),
         registry: new Registry(config.naming, log, (server, tool, digest) =>
           pinnedDefinition(config.data, server, tool, digest),
@@ -109,6 +140,7 @@ export class Broker {
         gate,
         new TokenVerifier(signing, audienceOf(config), config.agents),
         signing,
+        pool,
         log,
       );
       try {
@@ -124,6 +156,7 @@ export class Broker {
       return broker;
     } catch (error) {
       approvals?.close();
+      await pool.close();
       await ledger?.close().catch(() => {});
       throw error;
     }
@@ -138,14 +171,14 @@ export class Broker {
   /** What the servers together can do, as MCP server capabilities. */
   capabilities(): Record<string, unknown> {
     const has = (family: string, member?: string): boolean =>
-      [...this.#upstreams.values()].some((u) => {
+      this.#fleet.all().some((u) => {
         const value = u.negotiated?.capabilities[family];
         return isObject(value) && (member === undefined || value[member] === true);
       });
     const configs = Object.values(this.config.servers);
     const resources = configs.some((c) => c.manifest.resources) && has("resources");
     const prompts = configs.some((c) => c.manifest.prompts) && has("prompts");
-    const modern = [...this.#upstreams.values()].some((u) => u.negotiated?.era === "modern");
+    const modern = this.#fleet.all().some((u) => u.negotiated?.era === "modern");
     return {
       tools: { listChanged: true },
       ...(resources && {
@@ -156,7 +189,10 @@ export class Broker {
       }),
       ...(prompts && { prompts: { listChanged: true } }),
       ...((resources || prompts) && has("completions") && { completions: {} }),
-      ...(configs.some((c) => c.manifest.logging) && has("logging") && { logging: {} }),
+      // Scripts log too.
+      ...((this.config.code !== undefined || (configs.some((c) => c.manifest.logging) && has("logging"))) && {
+        logging: {},
+      }),
     };
   }
 
@@ -241,57 +277,38 @@ export class Broker {
     if (!session.hasToken) this.gate.budgets.forget(session.id);
     const principal = session.linkKey("principal");
     const last = ![...this.#open].some((s) => s.linkKey("principal") === principal);
-    await Promise.all(
-      [...this.#upstreams.values()].flatMap((u) => [
-        u.release(session.linkKey("session")),
-        ...(last ? [u.release(principal)] : []),
-      ]),
-    );
+    await this.#fleet.release(session.linkKey("session"), ...(last ? [principal] : []));
   }
 
   /** Takes a changed configuration. Rejects and changes nothing if its policies do not load. */
   async reload(config: Config): Promise<void> {
     const before = this.config;
-    const kept = new Map<string, Upstream>();
-    const fresh: Upstream[] = [];
-    for (const server of Object.values(config.servers)) {
-      const known = this.#upstreams.get(server.name);
-      const same = known && connectionOf(known.config) === connectionOf(server);
-      if (same) kept.set(server.name, known);
-      else fresh.push(this.#makeUpstream(server));
-    }
+    const change = this.#fleet.plan(config);
     // Compiled against what the unchanged servers offer now; a server that is new is compiled in when it is up.
     const trial = new Registry(config.naming, this.#log.child({}, { level: "silent" }));
     for (const server of Object.values(config.servers)) {
-      const upstream = kept.get(server.name);
-      if (upstream) trial.update(upstream.withConfig(server), upstream.definitions);
+      const known = change.kept.get(server.name);
+      if (known) trial.update(known.withConfig(server), known.definitions);
     }
+    if (change.own) trial.update(change.own, change.own.definitions);
     const policies = compilePolicies(config, trial);
-    const gone = [...this.#upstreams.values()].filter((u) => !kept.has(u.name));
     this.config = config;
     Object.assign(this.gate, {
       naming: config.naming,
       limits: config.limits,
       loop: config.loop,
       approvalTimes: config.approvals,
+      code: config.code,
       redaction: compileRedaction(config.ledger.redact),
     });
     this.gate.registry.rename(config.naming);
     this.gate.registry.keepOnly(new Set(Object.keys(config.servers)));
     this.gate.budgets.reload(config.budgets);
     this.tokens.reload(config.agents);
-    this.#upstreams = new Map(
-      Object.keys(config.servers).map((name) => [
-        name,
-        kept.get(name) ?? (fresh.find((u) => u.name === name) as Upstream),
-      ]),
-    );
-    for (const upstream of kept.values()) {
-      upstream.config = config.servers[upstream.name] as typeof upstream.config;
-      this.gate.registry.update(upstream, upstream.definitions);
-    }
+    this.#fleet.take(config, change);
+    for (const server of this.#fleet.all()) this.gate.registry.update(server, server.definitions);
     this.gate.policies = policies;
-    await Promise.all([...gone.map((u) => u.close()), ...fresh.map((u) => u.start())]);
+    await Promise.all([...change.gone.map((s) => s.close()), ...change.fresh.map((s) => s.start())]);
     this.#recompile();
     this.gate.ledger.appendLater({
       kind: "config",
@@ -308,7 +325,8 @@ export class Broker {
     clearInterval(this.#sweep);
     this.gate.parking.close();
     const patience = setTimeout(() => this.#log.warn("servers take long to end"), SHUTDOWN_MS);
-    await Promise.all([...this.#upstreams.values()].map((u) => u.close()));
+    await this.#fleet.close();
+    await this.#pool.close();
     clearTimeout(patience);
     this.gate.approvals.close();
     await this.#indexer?.close();
@@ -316,10 +334,9 @@ export class Broker {
   }
 
   async #start(): Promise<void> {
-    for (const server of Object.values(this.config.servers))
-      this.#upstreams.set(server.name, this.#makeUpstream(server));
-    for (const upstream of this.#upstreams.values()) this.gate.registry.update(upstream, undefined);
-    await Promise.all([...this.#upstreams.values()].map((u) => u.start()));
+    this.#fleet.take(this.config, this.#fleet.plan(this.config));
+    for (const server of this.#fleet.all()) this.gate.registry.update(server, server.definitions);
+    await Promise.all(this.#fleet.all().map((server) => server.start()));
     this.gate.policies = compilePolicies(this.config, this.gate.registry);
     this.gate.ledger.appendLater({
       kind: "config",
@@ -329,27 +346,15 @@ export class Broker {
   }
   #ready = false;
 
-  #makeUpstream(server: Config["servers"][string]): Upstream {
-    const upstream: Upstream = new Upstream(
-      server,
-      IDENTITY,
-      {
-        onDefinitions: (tools) => {
-          const changed = this.gate.registry.update(upstream, tools);
-          // For commands that check policies while no server runs.
-          keepDefinitions(this.config.data, server.name, this.gate.registry.pinned(server.name)).catch(
-            (error: unknown) => this.#log.warn({ err: messageOf(error) }, "accepted definitions could not be kept"),
-          );
-          if (!this.#ready) return;
-          if (changed) this.#recompile();
-          this.#announce("tools");
-        },
-        onListChanged: (kind) => this.#announce(kind),
-        onResourceUpdated: (params) => this.subscriptions.updated(server.name, params),
-      },
-      this.#log,
+  #defined(server: Served, tools: readonly ToolDefinition[]): void {
+    const changed = this.gate.registry.update(server, tools);
+    // For commands that check policies while no server runs.
+    keepDefinitions(this.config.data, server.name, this.gate.registry.pinned(server.name)).catch((error: unknown) =>
+      this.#log.warn({ err: messageOf(error) }, "accepted definitions could not be kept"),
     );
-    return upstream;
+    if (!this.#ready) return;
+    if (changed) this.#recompile();
+    this.#announce("tools");
   }
 
   /** New definitions can change what policies are checked against. A set that no longer loads is replaced by one that denies. */
@@ -376,14 +381,6 @@ export class Broker {
     const before = Date.now() - IDLE_MS;
     for (const [, session] of this.#byToken) if (session.lastUsed < before) await this.endSession(session);
   }
-}
-
-/** What of a server's configuration needs a new connection when it changes. */
-function connectionOf(config: Config["servers"][string]): string {
-  const { manifest, timeout: _timeout, ...connection } = config;
-  const settings = "env" in connection ? connection.env : connection.headers;
-  const secrets = Object.values(settings).map((v) => (typeof v === "string" ? v : v.reveal()));
-  return JSON.stringify({ ...connection, secrets, callbacks: manifest.callbacks, logging: manifest.logging });
 }
 
 /** The audience of the tokens that this broker takes: one name for a data folder, so that a changed port does not end them. */

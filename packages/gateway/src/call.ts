@@ -1,8 +1,9 @@
-import type { Grant } from "@callgate/core";
+import { type Grant, messageOf, type Reason, type Verdict } from "@callgate/core";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
 import type { Session } from "./session.ts";
 import { admit } from "./steps/admit.ts";
+import { confine } from "./steps/confine.ts";
 import { decide } from "./steps/decide.ts";
 import { declare } from "./steps/declare.ts";
 import { deny } from "./steps/deny.ts";
@@ -15,7 +16,40 @@ import { recordIntent, recordOutcome } from "./steps/record.ts";
 import { resolve } from "./steps/resolve.ts";
 import { run } from "./steps/run.ts";
 import { settle } from "./steps/settle.ts";
+import { study } from "./steps/study.ts";
 import { validate } from "./steps/validate.ts";
+
+/** What would become of a call. */
+export interface Preview {
+  readonly verdict: Verdict;
+  readonly reasons: readonly Reason[];
+}
+
+/**
+ * Decides a call as `governCall` does, and leaves it there: nothing is recorded, reserved or run. For calls whose code was read
+ * already. Never rejects.
+ */
+export function previewCall(
+  gate: Gate,
+  grant: Grant,
+  session: Session,
+  request: CallRequest,
+  exchange: Exchange,
+): Preview {
+  const life = begin(gate, grant, session, request, exchange);
+  try {
+    const refusal =
+      identify(life) ?? resolve(life) ?? validate(life) ?? confine(life) ?? admit(life) ?? decide(life) ?? oblige(life);
+    if (refusal) return { verdict: "deny", reasons: "reasons" in refusal ? refusal.reasons : [] };
+    return { verdict: life.decision?.verdict ?? "deny", reasons: life.decision?.reasons ?? [] };
+  } catch (error) {
+    gate.log.error({ tool: request.name, err: messageOf(error) }, "a call could not be previewed");
+    return { verdict: "deny", reasons: [] };
+  } finally {
+    life.reservation?.release();
+    if (life.loopKey !== "") session.state.trail.remove(life.id);
+  }
+}
 
 /**
  * The life of one call, from whichever face and era, top to bottom.
@@ -34,7 +68,15 @@ export async function governCall(
   try {
     // Faults are values here: each step gives a refusal, or nothing.
     const refusal =
-      identify(life) ?? declare(life) ?? resolve(life) ?? validate(life) ?? admit(life) ?? decide(life) ?? oblige(life);
+      identify(life) ??
+      declare(life) ??
+      resolve(life) ??
+      validate(life) ??
+      (await study(life)) ??
+      confine(life) ??
+      admit(life) ??
+      decide(life) ??
+      oblige(life);
     if (refusal) return await deny(life, refusal);
     if (life.decision?.verdict === "hold") {
       const held = await hold(life);

@@ -1,3 +1,4 @@
+import type { GuestRun } from "./sandboxed/guest-run.ts";
 import type { ClientCapabilities } from "./upstream/handshake.ts";
 import type { Callback } from "./upstream/link.ts";
 import type { Era, WireError } from "./upstream/message.ts";
@@ -24,6 +25,8 @@ export interface Exchange {
   /** Answers and state of a multi-round request (stateless era). Untrusted. */
   readonly inputResponses?: Readonly<Record<string, unknown>> | undefined;
   readonly requestState?: unknown;
+  /** The run in the sandbox that makes the call; absent for a call of the agent's own. */
+  readonly within?: GuestRun | undefined;
 }
 
 /** What a request is answered with. A result is either parsed or the exact JSON text that the server sent. */

@@ -10,6 +10,7 @@ import {
 } from "@callgate/core";
 import { type Observed, SessionFlow } from "@callgate/policy";
 import type { FlowConfig } from "./config/types.ts";
+import type { GuestRun } from "./sandboxed/guest-run.ts";
 
 /** Results up to this many characters wait unread until a rule asks where a value came from. */
 const MAX_PENDING = 1_048_576;
@@ -67,11 +68,13 @@ export class FlowWatch {
 
   /**
    * Where the arguments of a call came from. `tool` is its own name, not the qualified one. Undefined if something could not be read:
-   * then nobody knows, and the call MUST NOT be decided.
+   * then nobody knows, and the call MUST NOT be decided. `within` is the run that makes the call: what is found nowhere may be made of
+   * anything that the run has read.
    */
-  facts(tool: string, args: unknown): FlowFacts | undefined {
+  facts(tool: string, args: unknown, within?: GuestRun): FlowFacts | undefined {
     const flow = this.#read();
-    return this.#attempt(() => flow.facts(tool, args));
+    const facts = this.#attempt(() => flow.facts(tool, args));
+    return facts && within ? derived(facts, within) : facts;
   }
 
   /** The labels of all that was seen, single fields included; undefined as above. */
@@ -113,6 +116,21 @@ export class FlowWatch {
       return undefined;
     }
   }
+}
+
+/**
+ * The facts of a call that code makes. A value that was seen nowhere, and that the code does not say by itself, is made of what the code
+ * read: it has the origins of all of it.
+ */
+function derived(facts: FlowFacts, run: GuestRun): FlowFacts {
+  const { marks } = run;
+  if (marks.length === 0) return facts;
+  const origins = Object.fromEntries(
+    Object.entries(facts.origins).map(([text, found]) =>
+      found.includes("model") && !run.says(text) ? [text, [...new Set([...found, ...marks])].sort()] : [text, found],
+    ),
+  );
+  return { ...facts, origins };
 }
 
 /** Without the texts that repeat structured content as JSON, as MCP asks of servers: they say nothing that the content does not. */

@@ -4,7 +4,7 @@ import type { PolicySet } from "@callgate/policy";
 import type { Logger } from "pino";
 import type { ApprovalStore } from "./approvals.ts";
 import type { BudgetBook } from "./budget.ts";
-import type { ApprovalConfig, LoopConfig, MessageLimits } from "./config/index.ts";
+import type { ApprovalConfig, CodeConfig, LoopConfig, MessageLimits } from "./config/index.ts";
 import type { Parking } from "./parking.ts";
 import type { RateCaps } from "./rate-cap.ts";
 import type { Redaction } from "./record-redaction.ts";
@@ -18,6 +18,8 @@ export interface Gate {
   loop: LoopConfig;
   approvalTimes: ApprovalConfig;
   policies: PolicySet;
+  /** Scripts of agents; absent where they cannot run any. */
+  code: CodeConfig | undefined;
   /** What is kept out of the record. */
   redaction: Redaction;
   readonly registry: Registry;

@@ -1,4 +1,14 @@
 export { type Approval, type ApprovalStatus, ApprovalStore } from "./approvals.ts";
+export {
+  draftModule,
+  type ModuleRegistration,
+  type ModuleTool,
+  type ModuleToolState,
+  writeModule,
+} from "./authoring/register.ts";
+export { scaffoldModule } from "./authoring/scaffold.ts";
+export { type OpenedModule, openModule } from "./authoring/test-module.ts";
+export type { Tried } from "./authoring/try.ts";
 export { audienceOf, Broker } from "./broker.ts";
 export {
   type Config,
@@ -9,6 +19,8 @@ export {
   packPolicies,
   readPacks,
 } from "./config/index.ts";
+export { type Examination, examine } from "./doctor/doctor.ts";
+export type { Checkup, Health } from "./doctor/finding.ts";
 export { type HttpFace, openHttpFace } from "./face/http.ts";
 export { serveStdioFace } from "./face/stdio.ts";
 export { openSigningKey } from "./identity/keys.ts";

@@ -2,16 +2,17 @@ import { type Digest, messageOf, type Naming, qualifiedName, stringifyJson, type
 import type { ResultFlow } from "@callgate/policy";
 import type { Logger } from "pino";
 import { definitionDigest } from "./config/definition.ts";
-import type { AccessManifest, ServerConfig, ToolLimits } from "./config/types.ts";
+import type { ServedConfig, ToolLimits } from "./config/types.ts";
 import { changedFields } from "./pins.ts";
-import { declaredFacts, OPERATIONS, plainFacts } from "./tool-facts.ts";
+import type { Served } from "./served.ts";
+import { declaredFacts, operationsOf } from "./tool-facts.ts";
 import { type HeaderDeclaration, headerDeclarations } from "./upstream/param-headers.ts";
-import type { ToolDefinition, Upstream } from "./upstream/upstream.ts";
+import type { ToolDefinition } from "./upstream/upstream.ts";
 import { type Check, compileSchema } from "./validate.ts";
 
 /** Something an agent may call: a tool whose definition is the pinned one, or a server's resources, prompts or completion. */
 export interface Registered extends ToolFacts {
-  readonly upstream: Upstream;
+  readonly upstream: Served;
   readonly limits: ToolLimits;
   /** Which parts of a result carry its labels. */
   readonly flow: ResultFlow;
@@ -86,18 +87,12 @@ export class Registry {
   }
 
   /** Takes a server's definitions; true if what can be called or listed changed. */
-  update(upstream: Upstream, definitions: readonly ToolDefinition[] | undefined): boolean {
+  update(upstream: Served, definitions: readonly ToolDefinition[] | undefined): boolean {
     const entries = new Map<string, Registered>();
     const quarantined = new Map<string, Quarantined>();
     const config = upstream.config;
     if (definitions) this.#addTools(upstream, definitions, entries, quarantined);
-    for (const { kind, operation } of OPERATIONS) {
-      const access = config.manifest[kind];
-      if (access) entries.set(`${config.name}/${operation}`, plainEntry(upstream, operation, access));
-    }
-    const completing = config.manifest.prompts ?? config.manifest.resources;
-    if (completing)
-      entries.set(`${config.name}/completion/complete`, plainEntry(upstream, "completion/complete", completing));
+    for (const facts of operationsOf(config)) entries.set(facts.qualified, plainEntry(upstream, facts));
     const before = this.#byServer.get(config.name);
     const missing = Object.values(config.manifest.tools).flatMap((tool): ToolFacts[] => {
       const qualified = qualifiedName(this.#naming, config.name, tool.name);
@@ -129,7 +124,7 @@ export class Registry {
   }
 
   #addTools(
-    upstream: Upstream,
+    upstream: Served,
     definitions: readonly ToolDefinition[],
     entries: Map<string, Registered>,
     quarantined: Map<string, Quarantined>,
@@ -190,10 +185,10 @@ function digestOfOffered(definition: ToolDefinition): Digest | undefined {
 }
 
 function toolEntry(
-  upstream: Upstream,
+  upstream: Served,
   qualified: string,
   definition: ToolDefinition,
-  config: ServerConfig,
+  config: ServedConfig,
   name: string,
 ): Registered {
   const tool = config.manifest.tools[name] as NonNullable<(typeof config.manifest.tools)[string]>;
@@ -214,13 +209,13 @@ function toolEntry(
   };
 }
 
-function plainEntry(upstream: Upstream, operation: ToolFacts["operation"], access: AccessManifest): Registered {
+function plainEntry(upstream: Served, facts: ToolFacts): Registered {
   return {
-    ...plainFacts(upstream.config.name, operation, access),
+    ...facts,
     upstream,
     limits: NO_LIMITS,
     flow: WHOLE,
-    checkArgs: undefined,
+    checkArgs: facts.inputSchema && compileSchema(facts.inputSchema, "arguments"),
     checkResult: undefined,
     wrapsResult: false,
     paramHeaders: [],

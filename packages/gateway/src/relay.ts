@@ -1,8 +1,10 @@
 import type { Grant, Operation } from "@callgate/core";
 import { isObject, messageOf, qualifiedName } from "@callgate/core";
 import { governCall } from "./call.ts";
+import { OWN_SERVER } from "./config/names.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
+import { holdsScopes, listedTools } from "./listed.ts";
 import { overhearList } from "./overhear.ts";
 import type { Registered } from "./registry.ts";
 import { ResourceIndex } from "./resource-index.ts";
@@ -100,12 +102,11 @@ export class Relay {
 
   /** The tools this grant may call, as agents see them. */
   listTools(grant: Grant): Readonly<Record<string, unknown>>[] {
-    const principal = { ...grant.principal, scopes: grant.scopes };
-    const tools: Readonly<Record<string, unknown>>[] = [];
-    for (const entry of this.#gate.registry.all())
-      if (entry.listed && holds(grant, entry) && this.#gate.policies.mayList(principal, entry))
-        tools.push(entry.listed);
-    return tools;
+    const { code } = this.#gate;
+    const byScript = code?.list === "scripts" && code.scopes.every((scope) => grant.scopes.includes(scope));
+    return listedTools(this.#gate, grant).flatMap((entry) =>
+      entry.listed && (!byScript || entry.server === OWN_SERVER) ? [entry.listed] : [],
+    );
   }
 
   async callTool(params: Record<string, unknown>, grant: Grant, session: Session, exchange: Exchange): Promise<Answer> {
@@ -285,7 +286,7 @@ export class Relay {
     const principal = { ...grant.principal, scopes: grant.scopes };
     return this.#gate.registry
       .ofOperation(operation)
-      .filter((e) => holds(grant, e) && this.#gate.policies.mayList(principal, e));
+      .filter((e) => holdsScopes(grant, e) && this.#gate.policies.mayList(principal, e));
   }
 
   #link(entry: Registered, session: Session, exchange: Exchange): Promise<Link> {
@@ -295,7 +296,3 @@ export class Relay {
 
 /** Lists are one principal's: no cache may share them (MCP 2026-07-28, SEP-2549). Older clients ignore these members. */
 const PRIVATE = { ttlMs: LIST_TTL_MS, cacheScope: "private" };
-
-function holds(grant: Grant, entry: Registered): boolean {
-  return entry.scopes.every((scope) => grant.scopes.includes(scope));
-}

@@ -9,11 +9,12 @@ import {
 } from "@callgate/core";
 import { draftFlow } from "@callgate/policy";
 import type { Definition } from "./config/definition.ts";
-import type { AccessManifest, Config, ToolManifest } from "./config/types.ts";
+import type { AccessManifest, CodeConfig, Config, ServedConfig, ToolManifest } from "./config/types.ts";
 import { pinnedDefinitions } from "./pins.ts";
+import { CODE_TOOLS, codeManifest } from "./sandboxed/code-tools.ts";
 
 /** What can be called beside tools, and which part of a manifest opens it. */
-export const OPERATIONS = [
+const OPERATIONS = [
   { kind: "resources", operation: "resources/read" },
   { kind: "resources", operation: "resources/subscribe" },
   { kind: "prompts", operation: "prompts/get" },
@@ -24,18 +25,26 @@ export const OPERATIONS = [
  * when they were accepted, or when a broker last ran; without one, a tool's arguments are not checked.
  */
 export function toolFactsOf(config: Config): ToolFacts[] {
-  return Object.values(config.servers).flatMap((server) => {
+  const declared = Object.values(config.servers).flatMap((server) => {
     const kept = pinnedDefinitions(config.data, server.name);
     const tools = Object.values(server.manifest.tools).map((tool) =>
       declaredFacts(server.name, qualifiedOf(config.naming, server.name, tool), tool, kept(tool.name, tool.digest)),
     );
-    const plain = OPERATIONS.flatMap(({ kind, operation }) => {
-      const access = server.manifest[kind];
-      return access ? [plainFacts(server.name, operation, access)] : [];
-    });
-    const completing = server.manifest.prompts ?? server.manifest.resources;
-    return [...tools, ...plain, ...(completing ? [plainFacts(server.name, "completion/complete", completing)] : [])];
+    return [...tools, ...operationsOf(server)];
   });
+  return config.code ? [...declared, ...codeFacts(config.code)] : declared;
+}
+
+function codeFacts(code: CodeConfig): ToolFacts[] {
+  const { server, tools } = codeManifest(code);
+  return CODE_TOOLS.map((definition) =>
+    declaredFacts(
+      server,
+      qualifiedName("prefixed", server, definition.name),
+      tools[definition.name] as ToolManifest,
+      definition,
+    ),
+  );
 }
 
 function qualifiedOf(naming: Naming, server: string, tool: ToolManifest): string {
@@ -85,8 +94,38 @@ function guessedRoles(
   return draftFlow(shown, effects).arguments;
 }
 
+/** What a server's manifest opens beside its tools. */
+export function operationsOf({ name, manifest }: Pick<ServedConfig, "name" | "manifest">): ToolFacts[] {
+  const plain = OPERATIONS.flatMap(({ kind, operation }) => {
+    const access = manifest[kind];
+    return access ? [plainFacts(name, operation, access)] : [];
+  });
+  const completing = manifest.prompts ?? manifest.resources;
+  if (completing) plain.push(plainFacts(name, "completion/complete", completing));
+  if (manifest.module && manifest.module.hosts.length > 0)
+    plain.push({
+      ...plainFacts(name, "sandbox/fetch", manifest.module.fetch),
+      inputSchema: FETCH,
+      arguments: { url: "url" },
+    });
+  return plain;
+}
+
+/** What a fetch is asked with: the body in base64. */
+const FETCH: JsonObject = {
+  type: "object",
+  properties: {
+    url: { type: "string" },
+    method: { type: "string" },
+    headers: { type: "object", additionalProperties: { type: "string" } },
+    body: { type: "string" },
+  },
+  required: ["url", "method", "headers"],
+  additionalProperties: false,
+};
+
 /** What policies see of an operation that is no tool. */
-export function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
+function plainFacts(server: string, operation: ToolFacts["operation"], access: AccessManifest): ToolFacts {
   const { scopes, effects, labels } = access;
   return {
     server,

@@ -9,6 +9,7 @@ const FACTS = new Set([
   "session",
   "loop",
   "budget",
+  "script",
   "action",
   "time",
   "settings",

@@ -1,4 +1,12 @@
-import { type CallFacts, EFFECTS, LABELS, type Principal, type ResultFacts, type ToolFacts } from "@callgate/core";
+import {
+  type CallFacts,
+  EFFECTS,
+  LABELS,
+  type Principal,
+  type ResultFacts,
+  type ScriptFacts,
+  type ToolFacts,
+} from "@callgate/core";
 import { Environment, type Variable } from "./cel/env.ts";
 import { LIBRARY } from "./cel/lib/index.ts";
 import { timestampOfMillis } from "./cel/time.ts";
@@ -29,7 +37,14 @@ const TOOL = objectOf("tool", {
   qualified: STRING,
   operation: {
     kind: "string",
-    values: ["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"],
+    values: [
+      "tools/call",
+      "resources/read",
+      "resources/subscribe",
+      "prompts/get",
+      "completion/complete",
+      "sandbox/fetch",
+    ],
   },
   scopes: listOf(STRING),
   effects: listOf({ kind: "string", values: EFFECTS }),
@@ -48,6 +63,14 @@ const SESSION = objectOf("session", {
 const LOOP = objectOf("loop", { repeats: INT, period: INT, sameResult: BOOL });
 
 const BUDGET = objectOf("budget", { callsLeft: INT, costLeft: DOUBLE });
+
+const SCRIPT = objectOf("script", {
+  depth: INT,
+  tools: listOf(STRING),
+  effects: listOf({ kind: "string", values: EFFECTS }),
+  complete: BOOL,
+});
+const NO_SCRIPT: ScriptFacts = { depth: 0, tools: [], effects: [], complete: true };
 
 /** Who asked for this kind of action. */
 const ACTION: Type = { kind: "string", values: ["task", "untrusted", "model"] };
@@ -80,6 +103,7 @@ export function callEnvironment(args: Type): Environment {
       ...shared(args),
       fact("loop", LOOP, (c) => c.loop),
       fact("budget", BUDGET, (c) => c.budget),
+      fact("script", SCRIPT, (c) => c.script ?? NO_SCRIPT),
       fact("action", ACTION, (c) => c.flow?.action ?? "model"),
     ],
     LIBRARY,

@@ -151,7 +151,7 @@ export interface Compiled {
 /** Help for a fact that another phase has. */
 function elsewhere(message: string, phase: Phase): string | undefined {
   if (message === "unknown fact `result`") return "policies of the `result` phase alone know what a tool returned";
-  const call = /^unknown fact `(loop|budget|action)`$/.exec(message)?.[1];
+  const call = /^unknown fact `(loop|budget|script|action)`$/.exec(message)?.[1];
   return call !== undefined && phase !== "call" ? `policies of the \`call\` phase alone know \`${call}\`` : undefined;
 }
 

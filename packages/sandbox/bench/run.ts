@@ -28,7 +28,7 @@ const LIMITS = [
 const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? 0) / 1024;
 
 /** `callers` at once; `pauseMs` after each call, as an agent makes one. */
-async function measure(name: string, calls: number, once: () => unknown, callers = 1, pauseMs = 0): Promise<Figures> {
+async function measure(name: string, calls: number, call: () => unknown, callers = 1, pauseMs = 0): Promise<Figures> {
   const took: number[] = [];
   const begun = performance.now();
   const caller = async (): Promise<void> => {

@@ -52,23 +52,47 @@ export function declarationsFor(tools: readonly DescribedTool[]): string {
   return `declare const tools: {\n${blocks.join("\n")}\n};\n`;
 }
 
-const words = (text: string): string[] =>
-  text
-    .replace(/([a-z])([A-Z])/g, "$1 $2")
-    .toLowerCase()
-    .match(/[a-z0-9]+/g) ?? [];
+const MOST_REMEMBERED = 20_000;
+const remembered = new Map<string, readonly string[]>();
 
-/** The tools that fit a query best, best first. A word in the name weighs more than one in the description. */
+/** The words of a text without their endings, so that `shipments` finds `shipment` and `archived` finds `archive`. */
+function wordsOf(text: string): readonly string[] {
+  const known = remembered.get(text);
+  if (known) return known;
+  const words =
+    text
+      .slice(0, 2_000)
+      .replace(/([a-z])([A-Z])/g, "$1 $2")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
+  const stems = words.map((word) => (word.length > 4 ? word.replace(/(?:ing|ed|es|s|e)$/, "") : word));
+  if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+  remembered.set(text, stems);
+  return stems;
+}
+
+/** The tools that fit a query best, best first. A rare word weighs more than a common one, and in the name more than in the description. */
 export function searchTools<T extends DescribedTool>(tools: readonly T[], query: string, limit = 10): readonly T[] {
-  const wanted = words(query).slice(0, 20);
-  return tools
-    .map((tool) => {
-      const [name, text] = [words(`${tool.server} ${tool.name}`), words(tool.description ?? "")];
+  const wanted = [...new Set(wordsOf(query))].slice(0, 20);
+  const texts = tools.map((tool) => ({
+    tool,
+    name: wordsOf(`${tool.server} ${tool.name}`),
+    about: wordsOf(tool.description ?? ""),
+  }));
+  const weight = new Map(
+    wanted.map((word) => {
+      const having = texts.filter(({ name, about }) => name.includes(word) || about.includes(word)).length;
+      return [word, Math.log(1 + tools.length / (1 + having))];
+    }),
+  );
+  return texts
+    .map(({ tool, name, about }) => {
       let score = 0;
-      for (const w of wanted) {
-        if (name.includes(w)) score += 4;
-        else if (w.length > 2 && name.some((n) => n.startsWith(w))) score += 2;
-        if (text.includes(w)) score += 1;
+      for (const word of wanted) {
+        const by = weight.get(word) ?? 0;
+        if (name.includes(word)) score += 4 * by;
+        else if (word.length > 2 && name.some((one) => one.startsWith(word))) score += 2 * by;
+        if (about.includes(word)) score += by;
       }
       return { tool, score };
     })

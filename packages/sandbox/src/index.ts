@@ -1,4 +1,5 @@
 export { type Budgets, budgetsOf, DEFAULT_BUDGETS } from "./budgets.ts";
+export { type Bundle, bundleModule, LARGEST_BUNDLE } from "./bundle.ts";
 export { type DescribedTool, declarationsFor, searchTools } from "./declarations.ts";
 export type { Layer, LayerReport } from "./layers.ts";
 export { type Plan, type PlannedCall, planOf, stripTypes } from "./plan.ts";
@@ -10,3 +11,4 @@ export {
   type Sandbox,
   type SandboxOptions,
 } from "./sandbox.ts";
+export { openStudy, type StudiedScript, type Study } from "./study.ts";

@@ -27,9 +27,48 @@ export function stripTypes(code: string): string {
     return stripTypeScriptTypes(code);
   } catch (cause) {
     throw new CallgateError("SANDBOX_SYNTAX", `the code is no erasable TypeScript: ${messageOf(cause)}`, {
+      cause,
       help: "leave out `enum`, `namespace` and parameter properties",
     });
   }
+}
+
+/** A script as JavaScript: JavaScript stays as it is, the types of TypeScript become blanks. Throws `SANDBOX_SYNTAX`. */
+export function scriptOf(script: string): string {
+  if (script.length > LARGEST)
+    throw new CallgateError("SANDBOX_SYNTAX", `the script has more than ${LARGEST} characters`);
+  if (parses(script)) return script;
+  // `return` and `await` stand at the top of a script: they are read inside the function that runs it.
+  const [before, after] = wrapScript("\0").split("\0") as [string, string];
+  return stripTypes(`${before}${script}${after}`).slice(before.length, -after.length);
+}
+
+function parses(script: string): boolean {
+  try {
+    parse(wrapScript(script), { ecmaVersion: "latest" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const MOST_LITERALS = 10_000;
+
+/** The texts and numbers that stand in a script. */
+export function literalsIn(code: string): readonly string[] {
+  const found = new Set<string>();
+  const visit = (node: Node & Record<string, unknown>): void => {
+    if (found.size >= MOST_LITERALS) return;
+    if (node.type === "Literal" && (typeof node.value === "string" || typeof node.value === "number"))
+      found.add(String(node.value));
+    if (node.type === "TemplateElement") found.add(String((node.value as { cooked?: string }).cooked ?? ""));
+    for (const value of Object.values(node))
+      for (const inner of Array.isArray(value) ? value : [value])
+        if (typeof inner === "object" && inner !== null && typeof inner.type === "string") visit(inner);
+  };
+  visit(parse(wrapScript(code), { ecmaVersion: "latest" }) as unknown as Node & Record<string, unknown>);
+  found.delete("");
+  return [...found];
 }
 
 /**

@@ -176,8 +176,8 @@ export class Run {
     }
     if (this.#calls + 1 > calls) return this.#end("CALL_BUDGET", `the code made more than ${calls} calls`);
     const known =
-      server === "callgate"
-        ? name === "fetch" && this.#request.fetch === true
+      server === "callgate" && name === "fetch"
+        ? this.#request.fetch === true
         : Object.hasOwn(this.#request.tools ?? {}, server) && this.#request.tools?.[server]?.includes(name);
     // Names are the guest's text: what is unknown MUST NOT grow the books.
     if (known !== true) {

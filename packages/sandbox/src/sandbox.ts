@@ -12,10 +12,11 @@ export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */
   readonly workers?: number;
   /**
-   * Worker processes at most. More than `workers` are started only while every guest waits for a call or a timer and
-   * another run waits for a worker, so that guests that wait, or whose calls run guests, do not hold up the rest. Default 8.
+   * Worker processes there may be at once. More than `workers` are started while runs wait for one and no guest is about to
+   * free one: each waits for a call or a timer, or a run has waited for a quarter of a second. They end when they are idle.
+   * Default 16.
    */
-  readonly mostWorkers?: number;
+  readonly maxWorkers?: number;
   /** Runs after which a process is replaced. Default 1,000. */
   readonly runsPerWorker?: number;
   /** Heap of the isolates that are kept ready; another budget costs making one on demand. */
@@ -47,6 +48,11 @@ export async function describeLayers(): Promise<readonly LayerReport[]> {
 
 const CANCELLED: RunError = { code: "CANCELLED", message: "the caller cancelled the run" };
 
+/** How long a worker beyond those kept warm waits for another run, in milliseconds. */
+const IDLE_MS = 5_000;
+/** How long a run waits while guests compute, before one more worker shares the processor with them. */
+const PATIENCE_MS = 250;
+
 class Pool implements Sandbox {
   layers: readonly LayerReport[] = [];
   readonly #init: string;
@@ -62,16 +68,19 @@ class Pool implements Sandbox {
   /** No longer of the pool, but not gone yet. */
   readonly #ending = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
-  readonly #queue = new Set<(turn: Child | RunError) => void>();
+  /** Runs that wait for a worker, first come first, with the time since when. */
+  readonly #queue = new Map<(turn: Child | RunError) => void, number>();
   readonly #digests = new Map<string, string>();
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
   #failures = 0;
+  /** Workers that are on their way: each will take a run that waits. */
+  #starting = 0;
 
   constructor(options: SandboxOptions) {
     this.#heapMb = options.heapMb ?? budgetsOf().heapMb;
     this.#size = options.workers ?? 2;
-    this.#most = Math.max(this.#size, options.mostWorkers ?? 8);
+    this.#most = Math.max(this.#size, options.maxWorkers ?? 16);
     this.#runsPerWorker = options.runsPerWorker ?? 1_000;
     this.#require = options.require ?? [];
     this.#init = JSON.stringify({ source: guestSource(), heapMb: this.#heapMb });
@@ -121,12 +130,15 @@ class Pool implements Sandbox {
       return this.#failed();
     }
     this.#all.add(child);
+    this.#starting++;
     child.ready.then(
       () => {
+        this.#starting--;
         this.#failures = 0;
         this.#free(child);
       },
       () => {
+        this.#starting--;
         this.#all.delete(child);
         this.#failed();
       },
@@ -143,11 +155,10 @@ class Pool implements Sandbox {
     if (this.#closed) return child.kill();
     if (child.dead || child.runs >= this.#runsPerWorker) return this.#replace(child);
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
-    const [waiting] = this.#queue;
+    const [waiting] = this.#queue.keys();
     if (waiting) return waiting(child);
-    // More than the pool's size are there for a queue; it is empty now.
-    if (this.#all.size > this.#size) return this.#replace(child);
     this.#idle.push(child);
+    if (this.#all.size > this.#size) this.#retire(child);
   }
 
   /** Ends a worker, if it has not ended by itself, and starts another where one is missing. */
@@ -158,14 +169,23 @@ class Pool implements Sandbox {
     this.#ending.add(child);
     void child.exited().then(() => this.#ending.delete(child));
     if (this.#all.size < this.#size) this.#start();
+    else this.#grow();
   }
 
-  /** Starts one more worker if nothing else will free one soon. */
+  /** A worker beyond those kept warm ends when nobody has needed it for a while. */
+  #retire(child: Child): void {
+    const { runs } = child;
+    setTimeout(() => {
+      if (this.#all.size > this.#size && child.runs === runs && this.#idle.includes(child)) this.#replace(child);
+    }, IDLE_MS).unref();
+  }
+
+  /** Starts one more worker where runs wait and none is about to be free: a guest that waits keeps its worker. */
   #grow(): void {
-    const idleOrStarting = this.#all.size - this.#busy.size;
-    if (this.#queue.size === 0 || idleOrStarting > 0 || this.#all.size >= this.#most) return;
-    for (const run of this.#busy.values()) if (!run.waits) return;
-    this.#start();
+    if (this.#queue.size <= this.#starting || this.#all.size >= this.#most) return;
+    const [since] = this.#queue.values();
+    const waits = [...this.#busy.values()].every((run) => run.waits);
+    if (waits || performance.now() - (since as number) > PATIENCE_MS) this.#start();
   }
 
   #sample(): void {
@@ -215,12 +235,13 @@ class Pool implements Sandbox {
         wallMs,
       );
       signal?.addEventListener("abort", stop, { once: true });
-      this.#queue.add(take);
+      this.#queue.set(take, performance.now());
+      this.#grow();
     });
   }
 
   #dismiss(message: string): void {
-    for (const waiting of this.#queue) waiting({ code: "WORKER_LOST", message });
+    for (const waiting of this.#queue.keys()) waiting({ code: "WORKER_LOST", message });
   }
 
   /** A module is run again and again: its digest is remembered, for as long as a worker remembers its text. */

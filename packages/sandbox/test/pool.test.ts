@@ -74,7 +74,7 @@ test("closing answers what runs and what waits, and is done when the processes a
 
 test("guests whose calls run guests do not wait for one another, and what was started for them ends", async () => {
   const before = under(process.pid).length;
-  const sandbox = await openSandbox({ workers: 1, mostWorkers: 4 });
+  const sandbox = await openSandbox({ workers: 1, maxWorkers: 4 });
   const idle = under(process.pid).length;
   const nested = (depth: number): Promise<string> =>
     sandbox

@@ -183,3 +183,30 @@ test.each([
   const result = await sandbox.run({ kind: "script", code, budgets: { cpuMs: 10_000 } });
   expect(result).toMatchObject({ ok: false, error: { code: "MEMORY_LIMIT" } });
 });
+
+test("runs that wait for a tool do not keep others from running, and one that gets no worker in time ends", async () => {
+  const pool = await openSandbox({ workers: 1, maxWorkers: 3 });
+  const stop = new AbortController();
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const waiting = [1, 2].map(() =>
+    pool.run({
+      kind: "script",
+      code: "return await tools.a.b()",
+      tools: { a: ["b"] },
+      onCall: async () => {
+        await gate;
+        return { result: 1 };
+      },
+    }),
+  );
+  expect(await pool.run({ kind: "script", code: "return 2" })).toMatchObject({ ok: true, value: "2" });
+  const third = pool.run({ kind: "script", code: "for (;;);", budgets: { cpuMs: 60_000 }, signal: stop.signal });
+  // All three are taken: a run that no worker takes in time ends, as does one that is cancelled.
+  const late = await pool.run({ kind: "script", code: "return 3", budgets: { wallMs: 50 } });
+  expect(late).toMatchObject({ ok: false, error: { code: "WALL_TIMEOUT" } });
+  stop.abort();
+  expect(await third).toMatchObject({ ok: false, error: { code: "CANCELLED" } });
+  open();
+  for (const run of waiting) expect(await run).toMatchObject({ ok: true, value: "1" });
+  await pool.close();
+});

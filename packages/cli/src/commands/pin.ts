@@ -119,7 +119,7 @@ function report({ server, tools, accepted, error }: Looked, accepting: boolean):
 }
 
 /** What changed in one tool: field by field if the accepted definition is known, otherwise all of the offered one. */
-function detail({ tool, before, now }: PinnedTool): string {
+export function detail({ tool, before, now }: PinnedTool): string {
   if (!now) return "";
   const title = `\n${printable(tool)}:`;
   if (!before)

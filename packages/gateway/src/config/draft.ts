@@ -30,6 +30,13 @@ type AccessDraft = Pick<ToolDraft, "scopes" | "effects" | "labels">;
 /** A manifest as a draft proposes it. */
 export interface ManifestDraft {
   readonly server: string;
+  /** For code that runs in the sandbox. */
+  readonly module?: {
+    readonly digest: Digest;
+    readonly hosts: readonly string[];
+    readonly calls: readonly string[];
+    readonly budgets?: Readonly<Record<string, unknown>>;
+  };
   readonly tools: Readonly<Record<string, ToolDraft>>;
   readonly resources?: AccessDraft;
   readonly prompts?: AccessDraft;
@@ -98,7 +105,15 @@ function noteOf(definition: Definition): string {
 
 /** The YAML text of a manifest, with a comment on top (`header`, lines) and one above each tool. */
 export function writeManifest(manifest: ManifestDraft, header?: string): string {
-  const doc = new Document({ version: 1, server: manifest.server, tools: {} }, { aliasDuplicateObjects: false });
+  const { server, module } = manifest;
+  const doc = new Document(
+    { version: 1, server, ...(module && { module }), tools: {} },
+    { aliasDuplicateObjects: false },
+  );
+  for (const key of ["hosts", "calls"]) {
+    const list = doc.getIn(["module", key]);
+    if (isCollection(list)) list.flow = true;
+  }
   if (header) {
     doc.commentBefore = header
       .split("\n")

@@ -8,6 +8,7 @@ import { definedOnly, emptyManifest, type LoadedManifest, loadManifest } from ".
 import { checkNames } from "./names.ts";
 import type { Place } from "./placeholder.ts";
 import { findPolicies } from "./policies.ts";
+import { toRunBudgets } from "./run-budgets.ts";
 import { type ConfigInput, configSchema } from "./schema.ts";
 import { Secret } from "./secret.ts";
 import { resolveServer } from "./servers.ts";
@@ -73,17 +74,22 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
   const servers: Record<string, ServerConfig> = Object.create(null);
   for (const [name, { manifest }] of manifests) {
     const entry = input.servers[name];
-    const server = entry && (await resolveServer(name, entry, manifest, source, place));
+    const server = entry && (await resolveServer(name, entry, manifest, source, place, options.manifests));
     if (server) servers[name] = server;
   }
-  if (namesIn(source, "servers").length === 0 && isObject(source.value) && isObject(source.value["servers"])) {
+  if (
+    options.manifests !== "skip" &&
+    namesIn(source, "servers").length === 0 &&
+    isObject(source.value) &&
+    isObject(source.value["servers"])
+  ) {
     findings.error(
       "there is no server",
       source.keyAt(["servers"]),
       "add one, as in `files: { command: node, args: [server.js] }`",
     );
   }
-  const tools = checkNames(input.naming, manifests, source, findings);
+  const tools = checkNames(input, manifests, source, findings);
   const all = [...manifests.values()].map((m) => m.manifest);
   if (options.manifests !== "skip" && findings.errors.length === 0) checkTypos(input, all, tools, source, findings);
   const found = await findPolicies(input.policies, dir, source, findings);
@@ -109,6 +115,8 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     policies: found.policies,
     settings: input.settings,
     budgets: budgetsOf(input),
+    sandbox: input.sandbox,
+    ...(input.code && { code: { ...input.code, budgets: toRunBudgets(input.code.budgets) } }),
     loop: input.loop,
     approvals: input.approvals,
     flow: { watch: input.flow.watch, memory: input.flow.memory, trusted: trusted.values },
@@ -116,6 +124,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     log: input.log,
   };
   const manifestFiles = options.manifests === "skip" ? [] : all.map((m) => m.file);
+  const modules = Object.values(servers).flatMap((server) => (server.transport === "module" ? [server.file] : []));
   return {
     file,
     dir,
@@ -123,7 +132,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     ...body,
     secrets: place.secrets,
     sources: {
-      files: [...new Set([file, ...manifestFiles, ...found.files, ...trusted.files, ...place.files])],
+      files: [...new Set([file, ...manifestFiles, ...modules, ...found.files, ...trusted.files, ...place.files])],
       folders: found.folders,
     },
   };

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { runBudgets } from "./run-budgets.ts";
 import {
   argumentRole,
   bytes,
@@ -8,6 +9,7 @@ import {
   digest,
   duration,
   effect,
+  hostPattern,
   label,
   line,
   scope,
@@ -79,6 +81,37 @@ const tool = z.strictObject({
 
 const accessObject = z.strictObject(access);
 
+const reach = {
+  hosts: z
+    .array(hostPattern)
+    .prefault([])
+    .meta(about("Hosts that it may `fetch` from, over https. Without them it cannot.", ["api.example.com"])),
+  calls: z
+    .array(line)
+    .prefault([])
+    .meta(about("Tools that it may call, with the scopes of its caller.", ["files__read_file"])),
+  fetch: z
+    .strictObject({
+      scopes: access.scopes.prefault([]),
+      effects: access.effects.prefault(["external"]),
+      labels: z
+        .array(label)
+        .prefault(["untrusted"])
+        .meta(about("What the answers carry.", ["untrusted"])),
+    })
+    .prefault({})
+    .meta(about("What its fetches need and bring: policies know them as `<server>/sandbox/fetch`.")),
+  budgets: runBudgets.prefault({}).meta(about("Ceilings on one call.")),
+};
+
+/** What the author of a module says that it needs, beside its tests. */
+export const moduleWishes = z.strictObject(reach);
+
+const module = z.strictObject({
+  digest: digest.meta(about("Digest of the bundle. `callgate tool register` writes it.")),
+  ...reach,
+});
+
 /** A manifest, as it is written. */
 export const manifestSchema = z
   .strictObject({
@@ -98,6 +131,9 @@ export const manifestSchema = z
       .array(callback)
       .prefault([])
       .meta(about("What the server may ask of the client that called it.", ["elicitation"])),
+    module: module
+      .optional()
+      .meta(about("For a server with `module`: what its code is and may do.", { digest: `sha256:${"0".repeat(64)}` })),
     logging: z.boolean().default(false).meta(about("Pass the server's log messages to the client.", false)),
   })
   .meta({

@@ -2,9 +2,10 @@ import { type Digest, isObject, type Span } from "@callgate/core";
 import { format, type Parsed, parseDocumentOf } from "./document.ts";
 import type { Findings } from "./findings.ts";
 import { type ManifestInput, manifestSchema } from "./manifest-schema.ts";
+import { toRunBudgets } from "./run-budgets.ts";
 import { readText, shownName } from "./source.ts";
 import { didYouMean } from "./suggest.ts";
-import type { AccessManifest, Manifest, ToolManifest } from "./types.ts";
+import type { AccessManifest, Manifest, ModuleManifest, ToolManifest } from "./types.ts";
 
 const MANIFEST = format(manifestSchema, { version: 1, server: "unknown" }, (path, source) => {
   if (path[0] !== "tools" || path[2] !== "digest" || path.length !== 3) return undefined;
@@ -80,6 +81,17 @@ export function toManifest(server: string, file: string, input: ManifestInput): 
     ...(input.prompts && { prompts: access(input.prompts) }),
     callbacks: unique(input.callbacks),
     logging: input.logging,
+    ...(input.module && { module: toModule(input.module) }),
+  };
+}
+
+function toModule({ digest, hosts, calls, fetch, budgets }: NonNullable<ManifestInput["module"]>): ModuleManifest {
+  return {
+    digest: digest as Digest,
+    hosts: unique(hosts),
+    calls: unique(calls),
+    fetch: access(fetch),
+    budgets: toRunBudgets(budgets),
   };
 }
 

@@ -5,10 +5,13 @@ import type { ConfigInput } from "./schema.ts";
 import type { Source } from "./source.ts";
 
 const LONGEST = 64;
+/** The server whose tools are the broker's own. */
+export const OWN_SERVER = "callgate";
+export const OWN_TOOLS = ["run_code", "search_tools", "describe_tool"] as const;
 
 /** Checks that every tool has a name of its own that model APIs accept. Returns the names. */
 export function checkNames(
-  naming: ConfigInput["naming"],
+  { naming, code }: Pick<ConfigInput, "naming" | "code">,
   manifests: ReadonlyMap<string, LoadedManifest>,
   source: Source,
   findings: Findings,
@@ -20,6 +23,18 @@ export function checkNames(
       "write `naming: prefixed`, or keep one server",
     );
   }
+  if (code && naming === "bare")
+    findings.error(
+      "`naming: bare` leaves no room for the tools of `code`",
+      source.at(["naming"]),
+      "write `naming: prefixed`",
+    );
+  if (code && manifests.has(OWN_SERVER))
+    findings.error(
+      `the name \`${OWN_SERVER}\` is taken by the tools of \`code\``,
+      source.keyAt(["servers", OWN_SERVER]),
+      "give the server another name",
+    );
   // INVARIANT: no two tools share a name. A server's name holds no `__` and does not end in `_`, so that `server__tool` splits in
   // one way only; bare names are those of one server.
   const names = new Set<string>();
@@ -41,5 +56,6 @@ export function checkNames(
       names.add(qualified);
     }
   }
+  if (code) for (const tool of OWN_TOOLS) names.add(qualifiedName("prefixed", OWN_SERVER, tool));
   return [...names];
 }

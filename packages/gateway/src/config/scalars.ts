@@ -128,6 +128,14 @@ export const digest = text(
   `sha256:${"0".repeat(64)}`,
 );
 
+/** A host that code in the sandbox may fetch from. */
+export const hostPattern = text(
+  "host",
+  /^(?:\*\.)?(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?::\d{1,5})?$/,
+  "write a name, with a port if it is not 443, and `*.` in front for all names below it, as in `*.example.com`",
+  "api.example.com",
+);
+
 /** A text that is not empty. */
 export const line = z
   .string()

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { runBudgets } from "./run-budgets.ts";
 import {
   bytes,
   choice,
@@ -60,7 +61,7 @@ const limits = z.strictObject({
   resultBytes: bytes.prefault("16MiB").meta(about("Largest result of one call.", "16MiB")),
 });
 
-/** One upstream server. That it has a command or a URL, and not both, is checked in `servers.ts`. */
+/** One upstream server. That it has one of a command, a URL and a module is checked in `servers.ts`. */
 export const serverSchema = z
   .strictObject({
     command: line.optional().meta(about("Program to start; the server speaks over its stdin and stdout.", "node")),
@@ -90,6 +91,14 @@ export const serverSchema = z
           true,
         ),
       ),
+    module: line
+      .optional()
+      .meta(
+        about(
+          "Bundle of tools that run in the sandbox, in place of a server elsewhere. `callgate tool register` makes one.",
+          "modules/convert.js",
+        ),
+      ),
     manifest: line
       .optional()
       .meta(about("Manifest of the server. Default: `manifests/<server>.yaml`.", "manifests/files.yaml")),
@@ -108,7 +117,7 @@ export const serverSchema = z
       ),
     timeout: duration.prefault("60s").meta(about("Longest that one call may take.", "60s")),
   })
-  .meta({ oneOf: [{ required: ["command"] }, { required: ["url"] }] });
+  .meta({ oneOf: [{ required: ["command"] }, { required: ["url"] }, { required: ["module"] }] });
 
 const holder = {
   scopes: z
@@ -229,6 +238,57 @@ export const configSchema = z
       })
       .prefault({})
       .meta(about("Ceilings on what is spent.")),
+    sandbox: z
+      .strictObject({
+        workers: z.int().min(1).max(64).default(2).meta(about("Processes kept warm, one run at a time each.", 2)),
+        maxWorkers: z
+          .int()
+          .min(1)
+          .max(256)
+          .default(16)
+          .meta(about("Processes at once: a run that waits for a tool or a person keeps its own.", 16)),
+        require: z
+          .array(choice("layer", ["isolate", "process", "os"]))
+          .prefault(["isolate", "process"])
+          .meta(
+            about("Layers without which the broker does not start. `callgate doctor` tells which are to be had.", [
+              "isolate",
+              "process",
+              "os",
+            ]),
+          ),
+      })
+      .prefault({})
+      .meta(about("Where untrusted code runs: modules, and scripts of agents.")),
+    code: z
+      .strictObject({
+        scopes: z
+          .array(scope)
+          .prefault(["code:run"])
+          .meta(about("Scopes that running a script needs.", ["code:run"])),
+        tools: z
+          .array(line)
+          .prefault(["*"])
+          .meta(about("Tools that scripts may call, of those that the agent may call itself.", ["files__*"])),
+        list: choice("list", ["all", "scripts"])
+          .prefault("all")
+          .meta(
+            about(
+              "What agents with these scopes see in `tools/list`: `scripts` for the tools of `code` alone, so that a thousand others do not fill a model's context. All stay callable.",
+              "scripts",
+            ),
+          ),
+        budgets: runBudgets.prefault({}).meta(about("Ceilings on one script; a call can lower them.")),
+      })
+      .optional()
+      .meta(
+        about(
+          "Lets agents run scripts that call tools: `callgate__run_code` and two more tools. Left out: they cannot.",
+          {
+            budgets: { calls: 50 },
+          },
+        ),
+      ),
     loop: z
       .strictObject({
         repeats: z.int().min(2).max(1000).default(5).meta(about("The same call so often is a loop.", 5)),

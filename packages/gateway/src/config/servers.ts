@@ -1,16 +1,15 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { isObject, type Span } from "@callgate/core";
+import { digestOf, isObject, type Span } from "@callgate/core";
 import { isLoopback } from "./network.ts";
 import { type Allowed, expand, type Place } from "./placeholder.ts";
+import { runBudgets, toRunBudgets } from "./run-budgets.ts";
 import type { ServerInput } from "./schema.ts";
 import { Secret, type Setting } from "./secret.ts";
 import type { Source } from "./source.ts";
 import { nearest } from "./suggest.ts";
-import type { HttpServer, Manifest, ServerConfig, StdioServer } from "./types.ts";
+import type { HttpServer, Manifest, ModuleServer, ServerConfig, StdioServer } from "./types.ts";
 
-const STDIO_ONLY = ["args", "env", "cwd"] as const;
-const HTTP_ONLY = ["headers", "insecure"] as const;
 /** Headers that the broker itself sets. */
 const OWN_HEADERS = /^(?:host|content-length|content-type|accept|connection|transfer-encoding|mcp-.*)$/i;
 const SECRET_NAME = /(?:^|[-_])(?:authorization|cookie|token|secret|passw(?:or)?d|key|apikey|credentials?)$/i;
@@ -22,6 +21,7 @@ export async function resolveServer(
   manifest: Manifest,
   source: Source,
   place: Place,
+  manifests: "read" | "skip" = "read",
 ): Promise<ServerConfig | undefined> {
   const path = ["servers", name];
   const raw = isObject(source.value) && isObject(source.value["servers"]) ? source.value["servers"][name] : undefined;
@@ -76,47 +76,100 @@ export async function resolveServer(
     }
     return url && ({ ...base, transport: "http", url: url.href, headers } satisfies HttpServer);
   }
+  if (kind === "module" && input.module !== undefined) {
+    if (manifests === "read") return moduleServer(base, input.module, source, place);
+    return { ...base, transport: "module", file: resolve(place.dir, input.module), module: UNREAD_MODULE };
+  }
   return undefined;
 }
 
-/** Which of the two kinds a server is, by the keys that were written. */
+/** Stands in where manifests are not read: it reaches nothing, and no bundle has its digest. */
+const UNREAD_MODULE: ModuleServer["module"] = {
+  digest: `sha256:${"0".repeat(64)}`,
+  hosts: [],
+  calls: [],
+  fetch: { scopes: [], effects: [], labels: [] },
+  budgets: toRunBudgets(runBudgets.parse({})),
+};
+
+/** A module is code: it is taken as the manifest pins it, or not at all. */
+async function moduleServer(
+  base: Omit<ModuleServer, "transport" | "file" | "module">,
+  path: string,
+  source: Source,
+  place: Place,
+): Promise<ModuleServer | undefined> {
+  const span = source.at(["servers", base.name, "module"]);
+  const again = `run \`callgate tool register\` for it, and read what changed`;
+  const file = resolve(place.dir, path);
+  const { module } = base.manifest;
+  if (!module) {
+    // A manifest that was not read has no tools, and is complained about elsewhere.
+    if (Object.keys(base.manifest.tools).length > 0)
+      place.findings.error(`the manifest of \`${base.name}\` has no \`module\``, span, again);
+    return undefined;
+  }
+  const bytes = await readFile(file).catch(() => undefined);
+  if (!bytes) {
+    place.findings.error(`module \`${path}\` cannot be read`, span, again);
+    return undefined;
+  }
+  if (digestOf(bytes) !== module.digest) {
+    place.findings.error(`module \`${path}\` is not the one that its manifest pins`, span, again);
+    return undefined;
+  }
+  return { ...base, transport: "module", file, module };
+}
+
+/** What makes a server of a kind, the keys that only that kind has, and what to do about those of another. */
+const KINDS = {
+  command: { kind: "stdio", own: ["args", "env", "cwd"], is: "for a program to start" },
+  url: { kind: "http", own: ["headers", "insecure"], is: "for one that runs elsewhere" },
+  module: { kind: "module", own: [], is: "for code that runs in the sandbox" },
+} as const;
+type KindKey = keyof typeof KINDS;
+const KIND_KEYS = Object.keys(KINDS) as KindKey[];
+
+/** Which of the kinds a server is, by the keys that were written. */
 function kindOf(
   name: string,
   written: ReadonlySet<string>,
   source: Source,
   place: Place,
-): "stdio" | "http" | undefined {
+): (typeof KINDS)[KindKey]["kind"] | undefined {
   const path = ["servers", name];
-  const both = written.has("command") && written.has("url");
-  if (both) {
+  const found = KIND_KEYS.filter((key) => written.has(key));
+  const [first, second] = found;
+  if (first !== undefined && second !== undefined) {
     place.findings.error(
-      `server \`${name}\` has both \`command\` and \`url\``,
-      source.keyAt([...path, "url"]),
-      "keep `command` for a program to start, or `url` for one that runs elsewhere",
+      `server \`${name}\` has both \`${first}\` and \`${second}\``,
+      source.keyAt([...path, second]),
+      found.map((key, i) => `${i === 0 ? "keep " : ""}\`${key}\` ${KINDS[key].is}`).join(", or "),
     );
     return undefined;
   }
-  if (!written.has("command") && !written.has("url")) {
+  if (first === undefined) {
     // A misspelt key has been reported as unknown.
-    if ([...written].some((key) => nearest(key, ["command", "url"]) !== undefined)) return undefined;
+    if ([...written].some((key) => nearest(key, KIND_KEYS) !== undefined)) return undefined;
     place.findings.error(
-      `server \`${name}\` has neither \`command\` nor \`url\``,
+      `server \`${name}\` has none of \`command\`, \`url\` and \`module\``,
       source.keyAt(path),
-      "add `command: <program>` to start one, or `url: <endpoint>` to reach one",
+      "add `command: <program>` to start one, `url: <endpoint>` to reach one, or `module: <bundle>` to run one in the sandbox",
     );
     return undefined;
   }
-  const kind = written.has("command") ? "stdio" : "http";
-  for (const key of kind === "stdio" ? HTTP_ONLY : STDIO_ONLY) {
-    if (!written.has(key)) continue;
-    const needs = kind === "stdio" ? "url" : "command";
-    place.findings.error(
-      `\`${key}\` belongs to a server with \`${needs}\``,
-      source.keyAt([...path, key]),
-      key === "env" ? "remove it; secrets for an endpoint go under `headers`" : "remove it",
-    );
+  for (const other of KIND_KEYS) {
+    if (other === first) continue;
+    for (const key of KINDS[other].own) {
+      if (!written.has(key)) continue;
+      place.findings.error(
+        `\`${key}\` belongs to a server with \`${other}\``,
+        source.keyAt([...path, key]),
+        key === "env" && first === "url" ? "remove it; secrets for an endpoint go under `headers`" : "remove it",
+      );
+    }
   }
-  return kind;
+  return KINDS[first].kind;
 }
 
 function parseUrl(text: string, span: Span, place: Place): URL | undefined {

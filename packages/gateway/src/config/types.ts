@@ -28,6 +28,9 @@ export interface Config {
   /** What policies read as `settings`. */
   readonly settings: PolicySettings;
   readonly budgets: BudgetConfig;
+  readonly sandbox: SandboxConfig;
+  /** Absent: agents cannot run scripts. */
+  readonly code?: CodeConfig;
   readonly loop: LoopConfig;
   readonly approvals: ApprovalConfig;
   readonly flow: FlowConfig;
@@ -74,7 +77,8 @@ export type Era = "auto" | "legacy" | "modern";
  */
 export type Connection = "shared" | "principal" | "session";
 
-interface ServerBase {
+/** What the life of a call knows of a server, wherever its tools run. */
+export interface ServedConfig {
   readonly name: string;
   readonly era: Era;
   readonly connection: Connection;
@@ -84,7 +88,7 @@ interface ServerBase {
 }
 
 /** A server that the broker starts and speaks to over stdin and stdout. */
-export interface StdioServer extends ServerBase {
+export interface StdioServer extends ServedConfig {
   readonly transport: "stdio";
   readonly command: string;
   readonly args: readonly string[];
@@ -94,13 +98,80 @@ export interface StdioServer extends ServerBase {
 }
 
 /** A server reached over streamable HTTP. */
-export interface HttpServer extends ServerBase {
+export interface HttpServer extends ServedConfig {
   readonly transport: "http";
   readonly url: string;
   readonly headers: Readonly<Record<string, Setting>>;
 }
 
-export type ServerConfig = StdioServer | HttpServer;
+/** Tools that run here, in the sandbox: one bundled ES module. */
+export interface ModuleServer extends ServedConfig {
+  readonly transport: "module";
+  /** The bundle, whose bytes have the digest that the manifest pins. */
+  readonly file: string;
+  readonly module: ModuleManifest;
+}
+
+/** A server that is reached over a connection. */
+export type ConnectedServer = StdioServer | HttpServer;
+
+export type ServerConfig = ConnectedServer | ModuleServer;
+
+/** What a sandboxed module may do, as a person declared it. */
+export interface ModuleManifest {
+  /** Digest of the bundle's bytes. */
+  readonly digest: Digest;
+  /** Hosts that it may fetch from, as `host` or `host:port`; `*.` in front stands for any name below. None: it cannot fetch. */
+  readonly hosts: readonly string[];
+  /** Globs over the tools that it may call with its caller's grant. */
+  readonly calls: readonly string[];
+  /** What its fetches need and bring. */
+  readonly fetch: AccessManifest;
+  readonly budgets: RunBudgets;
+}
+
+/**
+ * Ceilings of one run in the sandbox: times in milliseconds, sizes in bytes. A budget that is Infinity is no ceiling.
+ * `depth` counts runs inside runs: 1 is a run that no other run called.
+ */
+export interface RunBudgets {
+  readonly cpu: number;
+  readonly wall: number;
+  readonly heap: number;
+  readonly rss: number;
+  readonly calls: number;
+  readonly callsPerTool: Readonly<Record<string, number>>;
+  readonly concurrent: number;
+  readonly writes: number;
+  readonly destructive: number;
+  readonly cost: number;
+  readonly depth: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly logBytes: number;
+  readonly logLines: number;
+}
+
+/** The worker processes that run untrusted code. */
+export interface SandboxConfig {
+  readonly workers: number;
+  readonly maxWorkers: number;
+  /** Layers without which nothing is run. */
+  readonly require: readonly SandboxLayer[];
+}
+
+export type SandboxLayer = "isolate" | "process" | "os";
+
+/** Scripts that agents write. */
+export interface CodeConfig {
+  /** Scopes that a grant needs for `run_code`. */
+  readonly scopes: readonly string[];
+  /** Globs over the tools that a script may call at all. */
+  readonly tools: readonly string[];
+  /** What agents with these scopes see in lists: all tools, or those of `code` alone. */
+  readonly list: "all" | "scripts";
+  readonly budgets: RunBudgets;
+}
 
 /** What a server's tools are, as a person declared them. What is not in it is not reachable. */
 export interface Manifest {
@@ -115,6 +186,8 @@ export interface Manifest {
   readonly callbacks: readonly Callback[];
   /** Whether the server's log messages reach the client. */
   readonly logging: boolean;
+  /** Present if the server is a module that runs in the sandbox. */
+  readonly module?: ModuleManifest;
 }
 
 export type Callback = "elicitation" | "sampling" | "roots";

@@ -1,4 +1,5 @@
 import { CallgateError, type Digest } from "@callgate/core";
+import { checkBundle } from "../authoring/register.ts";
 import { acceptPins, type Config, type Definition, definitionDigest, type ServerConfig } from "../config/index.ts";
 import { keepDefinitions, pinnedDefinition } from "../pins.ts";
 import { textIfThere, writeAtomically } from "./files.ts";
@@ -23,11 +24,13 @@ export interface PinnedTool {
 
 /**
  * Compares what a server offers now with what its manifest pins, in the manifest's order and then the server's. Throws
- * `MANIFEST_MISSING`, `MANIFEST_INVALID`, `SERVER_UNREACHABLE`.
+ * `MANIFEST_MISSING`, `MANIFEST_INVALID`, `MODULE_CHANGED`, `SERVER_UNREACHABLE`.
  */
 export async function comparePins(config: Config, server: ServerConfig, timeout: number): Promise<PinnedTool[]> {
-  const known = manifestTools(server.manifest.file, server.name, await manifestText(server));
-  const { tools } = await survey(server, { timeout, secrets: config.secrets });
+  const text = await manifestText(server);
+  const known = manifestTools(server.manifest.file, server.name, text);
+  if (server.transport === "module") await checkBundle(server, text);
+  const { tools } = await survey(server, { timeout, secrets: config.secrets, require: config.sandbox.require });
   const offered = new Map(tools.map((t) => [t.name, t]));
   const compared = [...known].map(([tool, pinned]): PinnedTool => {
     const now = offered.get(tool);

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CallgateError } from "@callgate/core";
+import { checkBundle } from "../authoring/register.ts";
 import {
   acceptPins,
   type Config,
@@ -33,7 +34,7 @@ export interface Registration {
 
 /**
  * Connects to a server of the configuration and drafts its manifest. Writes nothing: see `writeRegistration`.
- * Throws `MANIFEST_EXISTS`, `SERVER_UNREACHABLE`, `NOTHING_OFFERED`, `MANIFEST_INVALID`.
+ * Throws `MANIFEST_EXISTS`, `SERVER_UNREACHABLE`, `MODULE_CHANGED`, `NOTHING_OFFERED`, `MANIFEST_INVALID`.
  */
 export async function draftRegistration(
   config: Config,
@@ -41,13 +42,22 @@ export async function draftRegistration(
   options: { readonly mode: RegisterMode; readonly timeout: number },
 ): Promise<Registration> {
   const { file } = server.manifest;
+  if (server.transport === "module" && options.mode !== "add")
+    throw new CallgateError("MANIFEST_EXISTS", `\`${server.name}\` is a module: its manifest pins its code too`, {
+      help: `run \`callgate tool register <source> --server ${server.name}\``,
+    });
   const before = await textIfThere(file);
   if (before !== undefined && options.mode === "new") {
     throw new CallgateError("MANIFEST_EXISTS", `\`${server.name}\` has a manifest already: \`${file}\``, {
       help: "add what is new with `--add`, write it anew with `--force`, look at a draft with `--stdout`, or accept changed definitions with `callgate pin --accept`",
     });
   }
-  const seen = await survey(server, { timeout: options.timeout, secrets: config.secrets });
+  if (server.transport === "module" && before !== undefined) await checkBundle(server, before);
+  const seen = await survey(server, {
+    timeout: options.timeout,
+    secrets: config.secrets,
+    require: config.sandbox.require,
+  });
   const { offer, leftOut } = usable(config.naming, server.name, seen);
   if (offer.tools.length === 0 && !offer.resources && !offer.prompts) {
     throw new CallgateError("NOTHING_OFFERED", `\`${server.name}\` offers nothing that can be governed`, {

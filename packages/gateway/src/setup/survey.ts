@@ -1,11 +1,21 @@
+import { readFile } from "node:fs/promises";
 import { CallgateError, isObject, messageOf } from "@callgate/core";
 import pino, { type Logger } from "pino";
-import { childEnv, type Offer, revealAll, type Secret, type ServerConfig } from "../config/index.ts";
+import {
+  type ConnectedServer,
+  childEnv,
+  type Offer,
+  revealAll,
+  type SandboxConfig,
+  type Secret,
+  type ServerConfig,
+} from "../config/index.ts";
 import { IDENTITY } from "../identity.ts";
+import { describeModule } from "../sandboxed/describe.ts";
 import { type Negotiated, shakeHands } from "../upstream/handshake.ts";
 import { openHttpWire } from "../upstream/http.ts";
 import { Link, type LinkOwner } from "../upstream/link.ts";
-import { type Era, WIRE_CODES } from "../upstream/message.ts";
+import { type Era, MODERN_VERSION, WIRE_CODES } from "../upstream/message.ts";
 import { listAll } from "../upstream/pages.ts";
 import { Peer, RefusedRequest, UpstreamFailure } from "../upstream/peer.ts";
 import { openStdioWire } from "../upstream/stdio.ts";
@@ -23,6 +33,8 @@ export interface SurveyOptions {
   readonly timeout: number;
   /** Texts that MUST NOT be in an error. */
   readonly secrets: readonly Secret[];
+  /** Layers that the sandbox must have to run the code of a module. */
+  readonly require: SandboxConfig["require"];
 }
 
 const PROBE_MS = 5_000;
@@ -51,7 +63,7 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
       reject(new Error(`it did not answer within ${options.timeout / 1000} s`));
     }, options.timeout);
   });
-  const looking = look(server, options.timeout, peers, log, () => late);
+  const looking = look(server, options, peers, log, () => late);
   const closeAll = (): Promise<unknown> => Promise.all(peers.splice(0).map((peer) => peer.close()));
   try {
     return await Promise.race([looking, deadline]);
@@ -62,9 +74,11 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
       printable(hide(`cannot list the tools of \`${server.name}\`: ${messageOf(error)}${said}`, options.secrets)),
       {
         help:
-          server.transport === "stdio"
-            ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
-            : "check the address and the headers",
+          server.transport === "module"
+            ? `run \`callgate tool register <source> --server ${server.name}\``
+            : server.transport === "stdio"
+              ? `check that this starts: \`${printable(hide([server.command, ...server.args].join(" "), options.secrets))}\``
+              : "check the address and the headers",
         cause: error,
       },
     );
@@ -80,11 +94,15 @@ export async function survey(server: ServerConfig, options: SurveyOptions): Prom
 
 async function look(
   server: ServerConfig,
-  timeout: number,
+  { timeout, require }: SurveyOptions,
   peers: Peer[],
   log: Logger,
   late: () => boolean,
 ): Promise<Survey> {
+  if (server.transport === "module") {
+    const tools = await describeModule(await readFile(server.file, "utf8"), { wall: timeout, require });
+    return { tools, resources: false, prompts: false, logging: true, version: MODERN_VERSION };
+  }
   const link = await connect(server, timeout, peers, log, late);
   const { capabilities, version } = link.negotiated;
   return {
@@ -99,7 +117,7 @@ async function look(
 }
 
 async function connect(
-  server: ServerConfig,
+  server: ConnectedServer,
   timeout: number,
   peers: Peer[],
   log: Logger,

@@ -126,7 +126,7 @@ async function wrapEntry(
   );
   try {
     const secrets = secretsOf(target);
-    const seen = await survey(surveyTarget(name, target, folder), { timeout: options.timeout, secrets });
+    const seen = await survey(surveyTarget(name, target, folder), { timeout: options.timeout, secrets, require: [] });
     const { offer, leftOut } = usable("bare", name, seen);
     if (offer.tools.length === 0 && !offer.resources && !offer.prompts)
       return left("it offers no tools, resources or prompts");

@@ -57,7 +57,9 @@ export function admit(life: Life): Refusal | undefined {
       "the session began before the policies asked where its values come from",
       "open a new session, or use a new token",
     );
-  const flow = readsFlow ? watch?.facts(tool.name, request.args) : undefined;
+  const { within } = life.exchange;
+  const flow = readsFlow ? watch?.facts(tool.name, request.args, within) : undefined;
+  const script = life.script?.facts ?? within?.facts;
   const labels = readsLabels ? watch?.labels() : [];
   if ((readsFlow && !flow) || !labels)
     return refuse(
@@ -74,6 +76,7 @@ export function admit(life: Life): Refusal | undefined {
     loop,
     budget: reserved.facts,
     ...(flow && { flow }),
+    ...(script && { script }),
     time: began,
   };
   if (!continues) session.state.trail.push(life.id, life.loopKey, began);

@@ -1,6 +1,7 @@
 import { isObject } from "@callgate/core";
 import type { ExactCall } from "../approvals.ts";
 import type { Answer } from "../exchange.ts";
+import { planText } from "../sandboxed/plan-text.ts";
 import { printable } from "../setup/printable.ts";
 import type { Callback } from "../upstream/link.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
@@ -26,12 +27,21 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     args: sent.digest,
     policies: decision.policies,
   };
-  const reason = decision.reasons.map((r) => r.message).join("; ");
+  const reason = [
+    ...decision.reasons.map((r) => r.message),
+    ...(life.script ? [printable(planText(life.script.plan))] : []),
+  ].join("; ");
 
   const round = life.round;
   if ((round?.kind === "parked" || round?.kind === "relayed") && round.approved?.policies === decision.policies) {
     // The same call goes on after the server's own question: its approval was used for it.
     life.approver = round.approved.by;
+    return undefined;
+  }
+
+  if (life.script?.approved?.policies === decision.policies) {
+    // The same script goes on after one of its calls was held: its approval was used for it.
+    life.approver = life.script.approved.by;
     return undefined;
   }
 
@@ -79,7 +89,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     { call: life.id, approval: approval.id, agent: exact.agent, tool: exact.tool },
     "held: waiting for an operator",
   );
-  const waiting = gate.approvals.wait(approval.id, gate.approvalTimes.wait);
+  const waiting = gate.approvals.wait(approval.id, patience(life));
   exchange.onCancel = waiting.stop;
   const answered = await waiting.answered;
   exchange.onCancel = undefined;
@@ -100,6 +110,15 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     `${reason}; a person has to approve this exact call first (approval ${approval.id})`,
     `an operator can run \`callgate approvals approve ${approval.id}\`; then send the same call again`,
   );
+}
+
+/** Left of a run's time when it gives up waiting for a person, in milliseconds: to be ended in good order, and not by the clock. */
+const MARGIN_MS = 250;
+
+/** How long to wait for an operator, in milliseconds: a call of a run no longer than the run can last. */
+function patience({ exchange, gate }: Life): number {
+  const { wait } = gate.approvalTimes;
+  return exchange.within ? Math.max(1, Math.min(wait, exchange.within.left - MARGIN_MS)) : wait;
 }
 
 function cancelledRefusal(): Refusal {

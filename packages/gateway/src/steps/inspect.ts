@@ -8,7 +8,7 @@ import type { Reply } from "../upstream/wire.ts";
 import { DENIED_CODE, toolError } from "./deny.ts";
 import { judgeError, judgeResult, withheld } from "./judge-result.ts";
 import type { Life, Outcome } from "./life.ts";
-import type { Ran } from "./run.ts";
+import type { GuestEnd, Ran } from "./run.ts";
 import { sliceResult } from "./slice-result.ts";
 import { watch } from "./watch.ts";
 
@@ -36,7 +36,7 @@ export function inspect(life: Life, ran: Ran): Outcome {
   }
   if (!isObject(message.result)) return blocked(life, "invalid-result", "the server's answer is not a result", ms);
   try {
-    return judged(life, reply, message.result, ran.era, ms);
+    return judged(life, reply, message.result, ran.era, ms, ran.guest);
   } catch {
     return blocked(life, "invalid-result", "the result could not be inspected", ms);
   }
@@ -72,6 +72,7 @@ function judged(
   received: Record<string, unknown>,
   era: "legacy" | "modern",
   ms: number,
+  guest: GuestEnd | undefined,
 ): Outcome {
   const { tool, gate, exchange, request, decision } = life;
   if (!tool) throw new Error("inspect before resolve");
@@ -106,7 +107,8 @@ function judged(
   return {
     answer,
     status: isError ? "error" : "ok",
-    ...(isError && { error: TOOL_FAILED }),
+    ...(isError && { error: guest?.error ?? TOOL_FAILED }),
+    ...(guest && { detail: guest.detail }),
     text,
     digest: digestOf(text),
     ms,

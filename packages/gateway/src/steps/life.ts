@@ -7,13 +7,16 @@ import {
   type Operation,
   type Reason,
   type ResultDecision,
+  type ScriptFacts,
 } from "@callgate/core";
 import type { PolicySet } from "@callgate/policy";
+import type { StudiedScript } from "@callgate/sandbox";
 import type { Reservation } from "../budget.ts";
 import type { Answer, Exchange } from "../exchange.ts";
 import type { Gate } from "../gate.ts";
 import { TASK_META } from "../harness.ts";
 import type { Registered } from "../registry.ts";
+import type { GuestRun } from "../sandboxed/guest-run.ts";
 import type { Session } from "../session.ts";
 import type { RoundState } from "../state.ts";
 import type { Link } from "../upstream/link.ts";
@@ -50,6 +53,12 @@ export interface Life {
   argsDigest: Digest | undefined;
   /** Set by validate where the agent came back with a state that the broker sealed. */
   round: RoundState | undefined;
+  /** Set by study, for a call that runs a script: what reading it found. */
+  script: StudiedCode | undefined;
+  /** Set by run, for a call that runs code here: what came into it. */
+  guest: GuestRun | undefined;
+  /** Set by study where the call takes up an earlier one: that one. */
+  resumes: string | undefined;
   /** Set by admit. */
   reservation: Reservation | undefined;
   facts: CallFacts | undefined;
@@ -69,6 +78,13 @@ export interface Life {
   approver: string | undefined;
   /** Set by inspect, where a policy speaks about the result. */
   judged: ResultDecision | undefined;
+}
+
+/** A script as it was read before it is decided on. */
+export interface StudiedCode extends StudiedScript {
+  readonly facts: ScriptFacts;
+  /** Who approved it in the run that is taken up, under which policies. */
+  readonly approved?: { readonly by: string; readonly policies: string } | undefined;
 }
 
 /** The arguments of a call after what policies demand. */
@@ -111,6 +127,8 @@ export interface Outcome {
   readonly text?: string;
   /** Of a result's text. */
   readonly digest?: Digest;
+  /** More for the record: what a run in the sandbox used. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
   /** Milliseconds between sending the request and its answer. */
   readonly ms: number;
 }
@@ -128,6 +146,9 @@ export function begin(gate: Gate, grant: Grant, session: Session, request: CallR
     argsText: "",
     argsDigest: undefined,
     round: undefined,
+    script: undefined,
+    guest: undefined,
+    resumes: undefined,
     reservation: undefined,
     facts: undefined,
     loopKey: "",

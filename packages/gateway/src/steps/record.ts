@@ -93,7 +93,7 @@ export function recordCallback(life: Life, method: string, answered: boolean, re
 /** How the call ended. Starts no sync of its own. */
 export function recordOutcome(life: Life, outcome: Outcome): void {
   const { judged } = life;
-  const detail =
+  const told =
     judged &&
     detailOf({
       errors: judged.errors,
@@ -101,6 +101,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
       trial: judged.trial,
       rules: [...new Set((judged.verdict === "block" ? judged.reasons : judged.obligations).map((one) => one.rule))],
     });
+  const detail = told || outcome.detail ? { ...outcome.detail, ...told } : undefined;
   try {
     life.gate.ledger.appendLater({
       ...common(life),
@@ -123,7 +124,7 @@ export function recordOutcome(life: Life, outcome: Outcome): void {
  */
 function factsText(life: Life): string | undefined {
   if (!life.facts) return undefined;
-  const { principal, tool, session, loop, budget, flow, time } = life.facts;
+  const { principal, tool, session, loop, budget, flow, script, time } = life.facts;
   const { scopes, effects, labels, arguments: roles } = tool;
   const showsAsked = !hidesAsked(life) && !recordedArgs(life).redacted;
   return JSON.stringify({
@@ -141,6 +142,7 @@ function factsText(life: Life): string | undefined {
     budget,
     // Origins are kept by the text of each argument: out of sight with them.
     ...(flow && showsAsked && { flow }),
+    ...(script && { script }),
     ...(isChanged(life) && showsAsked && { asked: life.argsText }),
     time,
   });
@@ -198,12 +200,18 @@ function resultOf(life: Life, { text, digest }: Outcome): Pick<RecordDraft, "res
   return { result: now.digest, payloads: { result: now.text } };
 }
 
+/** The call that caused this one: the run that makes it, the run that it takes up, or a retry's first round. */
+function parentOf({ exchange, resumes, round }: Life): { readonly parent?: string } {
+  const parent = exchange.within?.call ?? resumes ?? round?.call;
+  return parent === undefined ? {} : { parent };
+}
+
 function toolOf({ tool, request }: Life): string {
   return tool ? `${tool.server}__${tool.name}` : request.name;
 }
 
 function common(life: Life): Omit<RecordDraft, "kind"> {
-  const { grant, session, tool, exchange, round, request } = life;
+  const { grant, session, tool, exchange, request } = life;
   const args = recordedArgs(life).digest;
   const trace =
     typeof exchange.meta?.["traceparent"] === "string"
@@ -214,7 +222,7 @@ function common(life: Life): Omit<RecordDraft, "kind"> {
     ...(grant.principal.user !== undefined && { user: grant.principal.user }),
     session: session.id,
     call: life.id,
-    ...(round && { parent: round.call }),
+    ...parentOf(life),
     ...(trace !== undefined && { trace }),
     ...(tool
       ? { tool: { server: tool.server, name: tool.name, digest: tool.digest } }

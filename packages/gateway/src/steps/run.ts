@@ -12,13 +12,28 @@ import { aside, asideQuestion, asideQuestions } from "./aside.ts";
 import { DENIED_CODE } from "./deny.ts";
 import type { Life } from "./life.ts";
 import { recordCallback } from "./record.ts";
+import { wantsLog } from "./wants-log.ts";
 
 /** What running gave: a reply to look at, a question for the agent to come back with, or a failure. */
 export type Ran =
-  | { readonly kind: "reply"; readonly reply: Reply; readonly era: "legacy" | "modern"; readonly ms: number }
+  | {
+      readonly kind: "reply";
+      readonly reply: Reply;
+      readonly era: "legacy" | "modern";
+      readonly ms: number;
+      readonly guest?: GuestEnd;
+    }
   | { readonly kind: "ask"; readonly answer: Answer; readonly ms: number }
   | { readonly kind: "refused"; readonly error: WireError; readonly ms: number }
   | { readonly kind: "failed"; readonly failure: UpstreamFailure; readonly ms: number };
+
+/** How a run in the sandbox ended, for the record. */
+export interface GuestEnd {
+  /** Why it gave no value. The message MUST be the broker's own. */
+  readonly error?: { readonly code: string; readonly message: string };
+  /** What it used, and what else the record is to say; small. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
 
 /** Sends the call to its server and relays what the server asks on the way. Never rejects. */
 export async function run(life: Life): Promise<Ran> {
@@ -27,6 +42,8 @@ export async function run(life: Life): Promise<Ran> {
   let running: Running | undefined;
   try {
     if (exchange.cancelled) throw new UpstreamFailure("cancelled", "the agent cancelled the call");
+    const here = await life.tool?.upstream.runHere?.(life);
+    if (here) return here;
     const link = life.round?.kind === "parked" ? undefined : await linkFor(life);
     const done = link && life.request.inPlace?.(link);
     if (link && done)
@@ -223,15 +240,6 @@ function permitted(life: Life, callback: Callback): boolean {
     callbackAllowed(life.tool.upstream.config.manifest.callbacks, callback.method) &&
     familyOf(callback) in life.exchange.capabilities
   );
-}
-
-const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
-
-/** A stateless client gets log messages only where its request asks for them, and none below the level it asks for. */
-function wantsLog(life: Life, level: unknown): boolean {
-  const wanted = life.exchange.logLevel ?? life.session.logLevel;
-  if (wanted === undefined) return life.exchange.era === "legacy";
-  return LEVELS.indexOf(String(level)) >= LEVELS.indexOf(wanted);
 }
 
 function familyOf(callback: Callback): string {

@@ -8,13 +8,23 @@ import type { Life } from "./life.ts";
  * tool's labels, and the values in it have an origin. MUST be called before the agent can see it.
  */
 export function watch(life: Life, message: unknown): void {
-  const { tool, session, request, sent } = life;
+  const { tool, session, request, sent, guest, exchange } = life;
   if (!tool) throw new Error("watch before resolve");
-  session.state.mark(tool.labels);
+  // What code made may be made of all that it read.
+  const labels = guest ? [...new Set([...tool.labels, ...guest.labels])] : tool.labels;
+  session.state.mark(labels);
+  exchange.within?.saw(tool.qualified, labels, guest?.marks);
   if (!session.state.watch || !isObject(message)) return;
   const parts = partsOf(message);
   // What a result echoes is what the server got, or what the agent wrote.
   const args = sent && sent.args !== request.args ? [request.args, sent.args] : request.args;
-  const observed = { tool: tool.qualified, labels: tool.labels, flow: tool.flow, args, call: life.id };
+  const observed = {
+    tool: tool.qualified,
+    labels,
+    flow: tool.flow,
+    args,
+    call: life.id,
+    derived: life.script !== undefined,
+  };
   session.state.watch.observe(observed, parts, sizeOf(parts));
 }

@@ -1,7 +1,7 @@
 import { isObject, messageOf } from "@callgate/core";
 import type { Logger } from "pino";
 import { allowedCapabilities, callbackAllowed, EVERYTHING } from "../callbacks.ts";
-import { childEnv, revealAll, type ServerConfig } from "../config/index.ts";
+import { type ConnectedServer, childEnv, revealAll } from "../config/index.ts";
 import { type Identity, type Negotiated, shakeHands } from "./handshake.ts";
 import { openHttpWire } from "./http.ts";
 import { Link, type LinkOwner } from "./link.ts";
@@ -35,7 +35,7 @@ const LISTEN = { toolsListChanged: true, promptsListChanged: true, resourcesList
  * server may call back. A lost control link is opened again with a growing delay; an owner's link is opened again on its next call.
  */
 export class Upstream {
-  config: ServerConfig;
+  config: ConnectedServer;
   /** The tools as last listed; undefined until the server was up once. */
   definitions: readonly ToolDefinition[] | undefined;
   #identity: Identity;
@@ -51,7 +51,7 @@ export class Upstream {
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(config: ServerConfig, identity: Identity, events: UpstreamEvents, log: Logger) {
+  constructor(config: ConnectedServer, identity: Identity, events: UpstreamEvents, log: Logger) {
     this.config = config;
     this.#identity = identity;
     this.#events = events;
@@ -68,7 +68,7 @@ export class Upstream {
   }
 
   /** The same server seen through another configuration, for trying one out. MUST NOT be called on. */
-  withConfig(config: ServerConfig): Upstream {
+  withConfig(config: ConnectedServer): Upstream {
     return Object.create(this, { config: { value: config } }) as Upstream;
   }
 

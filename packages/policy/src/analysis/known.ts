@@ -21,7 +21,7 @@ const UNKNOWN = new Error("not known");
 /** The facts of a call of which some are not known: reading one of those ends the evaluation. */
 export function factsOf({ tool, principal }: Known): object {
   const facts: Record<string, unknown> = { tool, principal: principal && userless(principal) };
-  const absent = ["principal", "tool", "args", "session", "loop", "budget", "flow", "time", "result"];
+  const absent = ["principal", "tool", "args", "session", "loop", "budget", "script", "flow", "time", "result"];
   for (const name of absent.filter((one) => facts[one] === undefined)) poison(facts, name);
   return facts;
 }

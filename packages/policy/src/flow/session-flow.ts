@@ -19,6 +19,8 @@ export interface Observed {
   readonly args?: unknown;
   /** The id of the call. */
   readonly call?: string;
+  /** Whether it was put together by code that a model wrote: then nothing in it grounds an argument. */
+  readonly derived?: boolean;
 }
 
 const MAX_COMMANDS = 65_536;
@@ -131,6 +133,11 @@ export class SessionFlow {
       const isFree =
         isUntrusted &&
         (isText || extra.includes("untrusted") || flow?.untrusted !== "prose" || isProse(leaf, structured));
+      if (observed.derived && !isFree) {
+        // A script can make any text, also one that looks like a record.
+        this.#index.add(leaf.text, known, false, call);
+        continue;
+      }
       if (isFree) {
         const commanding = isCommanding(leaf.text);
         if (commanding) this.#remember(leaf.text);

@@ -1,10 +1,13 @@
 import {
   type BudgetFacts,
   type CallFacts,
+  EFFECTS,
   LABELS,
   type Label,
   type LoopFacts,
+  type ScriptFacts,
   type SessionFacts,
+  type ToolEffect,
 } from "@callgate/core";
 import { isMap, type Node } from "yaml";
 import type { SourceFile } from "../source.ts";
@@ -34,6 +37,7 @@ export const CALL_FIELDS = [
   "session",
   "loop",
   "budget",
+  "script",
   "flow",
   "time",
 ] as const;
@@ -83,6 +87,7 @@ export function readFacts(
       ...typed<BudgetFacts>(file, value("budget"), { callsLeft: "number", costLeft: "number" }, "budget"),
     },
     ...(flow && { flow }),
+    ...(fields.has("script") && { script: readScript(file, value("script")) }),
     time,
   };
 }
@@ -145,6 +150,22 @@ function readSession(
     calls: numberOf("calls", known.calls),
     cost: numberOf("cost", 0),
     started,
+  };
+}
+
+function readScript(file: SourceFile, node: Node | null | undefined): ScriptFacts {
+  const none: ScriptFacts = { depth: 0, tools: [], effects: [], complete: true };
+  const fields = node ? file.fields(node, ["depth", "tools", "effects", "complete"], "`script`") : undefined;
+  if (!fields) return none;
+  const depth = file.scalar(fields.get("depth")?.value) ?? none.depth;
+  const complete = file.scalar(fields.get("complete")?.value) ?? none.complete;
+  if (typeof depth !== "number") file.report("`depth` must be a number", fields.get("depth")?.value);
+  if (typeof complete !== "boolean") file.report("`complete` must be true or false", fields.get("complete")?.value);
+  return {
+    depth: Number(depth),
+    tools: fields.has("tools") ? (file.texts(fields.get("tools")?.value, "`tools`") ?? []) : [],
+    effects: wordsOf<ToolEffect>(file, fields.get("effects")?.value, "effects", EFFECTS) ?? [],
+    complete: complete === true,
   };
 }
 

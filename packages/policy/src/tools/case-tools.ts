@@ -99,7 +99,7 @@ function readTool(
   };
 }
 
-const OPERATION = /^(.+)\/(resources\/read|resources\/subscribe|prompts\/get|completion\/complete)$/;
+const OPERATION = /^(.+)\/(resources\/read|resources\/subscribe|prompts\/get|completion\/complete|sandbox\/fetch)$/;
 
 function namesOf(qualified: string): Pick<ToolFacts, "server" | "name" | "operation"> {
   const [, of, operation] = OPERATION.exec(qualified) ?? [];

@@ -49,7 +49,7 @@ type KeptFacts = Omit<CallFacts, "args" | "tool"> & {
 
 function isFacts(value: unknown): value is KeptFacts {
   if (!isObject(value)) return false;
-  const { principal, tool, session, loop, budget, flow, time, asked } = value;
+  const { principal, tool, session, loop, budget, flow, script, time, asked } = value;
   return (
     isObject(principal) &&
     typeof principal["agent"] === "string" &&
@@ -62,6 +62,7 @@ function isFacts(value: unknown): value is KeptFacts {
     isObject(loop) &&
     isObject(budget) &&
     (flow === undefined || isFlow(flow)) &&
+    (script === undefined || isScript(script)) &&
     typeof time === "number" &&
     (asked === undefined || typeof asked === "string")
   );
@@ -78,6 +79,16 @@ function isFlow(value: unknown): value is FlowFacts {
     Object.values(inside).every(isTexts) &&
     (sources === undefined || (isObject(sources) && Object.values(sources).every(isText))) &&
     (action === "task" || action === "untrusted" || action === "model")
+  );
+}
+
+function isScript(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    typeof value["depth"] === "number" &&
+    isTexts(value["tools"]) &&
+    isTexts(value["effects"]) &&
+    typeof value["complete"] === "boolean"
   );
 }
 

@@ -1,0 +1,63 @@
+import { compileGlobs, type Grant } from "@callgate/core";
+import { type DescribedTool, declarationsFor, searchTools } from "@callgate/sandbox";
+import { OWN_SERVER } from "../config/names.ts";
+import type { Gate } from "../gate.ts";
+import { listedTools } from "../listed.ts";
+import type { Registered } from "../registry.ts";
+
+/** The tools that code may call for a grant: those that it sees itself and a pattern names, without those that help to write code. */
+export function callableTools(gate: Gate, grant: Grant, globs: readonly string[]): Registered[] {
+  const matches = compileGlobs(globs);
+  return listedTools(gate, grant).filter(
+    (tool) => (tool.server !== OWN_SERVER || tool.name === "run_code") && matches(tool.qualified),
+  );
+}
+
+/** Names of tools by their servers, as a guest sees them. */
+export function namesByServer(
+  tools: readonly { readonly server: string; readonly name: string }[],
+): Record<string, string[]> {
+  const names: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const { server, name } of tools) (names[server] ??= []).push(name);
+  return names;
+}
+
+/** A page of what fits a query, and how many tools there are in all. */
+export function findTools(tools: readonly Registered[], query: string, limit: number): Record<string, unknown> {
+  const found = searchTools(tools.map(described), query, limit);
+  return {
+    tools: found.map(({ qualified, description }) => ({
+      tool: qualified,
+      ...(description !== undefined && { description: firstLine(description) }),
+    })),
+    total: tools.length,
+  };
+}
+
+/** Declarations of the named tools, and which names fit none. */
+export function describeTools(tools: readonly Registered[], names: readonly string[]): Record<string, unknown> {
+  const known = new Map(tools.map((tool) => [tool.qualified, tool]));
+  const wanted = [...new Set(names)];
+  return {
+    declarations: declarationsFor(wanted.flatMap((name) => known.get(name) ?? []).map(described)),
+    unknown: wanted.filter((name) => !known.has(name)),
+  };
+}
+
+function described({ server, name, qualified, listed, inputSchema, outputSchema }: Registered): DescribedTool & {
+  readonly qualified: string;
+} {
+  const description = listed?.["description"];
+  return {
+    server,
+    name,
+    qualified,
+    ...(typeof description === "string" && { description }),
+    ...(inputSchema && { inputSchema }),
+    ...(outputSchema && { outputSchema }),
+  };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n", 1)[0]?.slice(0, 200) ?? "";
+}
