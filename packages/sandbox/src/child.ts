@@ -175,6 +175,15 @@ export class Child {
     }
   }
 
+  /** Megabytes that it holds now; 0 where there is no /proc. */
+  restingMb(): number {
+    try {
+      return this.#statm < 0 ? 0 : (Number(procOf(this.#statm).split(" ")[1]) * 4096) / 1048576;
+    } catch {
+      return 0;
+    }
+  }
+
   /** Ends the process at once. A guest has no say in it. Its keeper, where there is one, ends with it. */
   kill(): void {
     this.dead = true;

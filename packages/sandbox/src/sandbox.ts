@@ -50,6 +50,8 @@ const CANCELLED: RunError = { code: "CANCELLED", message: "the caller cancelled 
 
 /** How long a worker beyond those kept warm waits for another run, in milliseconds. */
 const IDLE_MS = 5_000;
+/** A worker that holds more than this between runs is replaced: the next guest must not pay for what an earlier one left. */
+const RESTING_MB = 88;
 /** How long a run waits while guests compute, before one more worker shares the processor with them. */
 const PATIENCE_MS = 250;
 
@@ -153,7 +155,7 @@ class Pool implements Sandbox {
 
   #free(child: Child): void {
     if (this.#closed) return child.kill();
-    if (child.dead || child.runs >= this.#runsPerWorker) return this.#replace(child);
+    if (child.dead || child.runs >= this.#runsPerWorker || child.restingMb() > RESTING_MB) return this.#replace(child);
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
     const [waiting] = this.#queue.keys();
     if (waiting) return waiting(child);

@@ -210,3 +210,17 @@ test("runs that wait for a tool do not keep others from running, and one that ge
   for (const run of waiting) expect(await run).toMatchObject({ ok: true, value: "1" });
   await pool.close();
 });
+
+test("what guests held is given back: the next one does not pay for it", async () => {
+  const pool = await openSandbox({ workers: 1 });
+  const heavy = "const a = []; for (let i = 0; i < 300000; i++) a.push('x'.repeat(100) + i); return a.length";
+  for (let i = 0; i < 4; i++) await pool.run({ kind: "script", code: heavy, budgets: { cpuMs: 10_000, heapMb: 128 } });
+  // Long enough to be sampled.
+  const light = await pool.run({
+    kind: "script",
+    code: "await new Promise((y) => setTimeout(y, 60))",
+    budgets: { rssMb: 96 },
+  });
+  expect(light).toMatchObject({ ok: true });
+  await pool.close();
+});
