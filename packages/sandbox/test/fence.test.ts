@@ -230,7 +230,7 @@ test.skipIf(!root || why !== "")(
     console.log(JSON.stringify([process.getuid(), sandbox.layers[2], result.value, spin.error.code]));
     await sandbox.close();`;
     const asNobody = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    const [command = "", ...args] = [...asNobody, process.execPath, "--input-type=module", "--eval", code];
+    const [command, ...args] = [...asNobody, process.execPath, "--input-type=module", "--eval", code];
     const run = spawnSync(command, args, { encoding: "utf8", cwd: "/", env: {} });
     expect(run.stderr).toBe("");
     const [uid, os, value, spin] = JSON.parse(run.stdout) as [

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { budgetsOf } from "../src/budgets.ts";
 import { Child } from "../src/child.ts";
 import { FRAME, FrameReader, frameOf } from "../src/frame.ts";
+import { guestSource } from "../src/guest/source.ts";
 import { launchOf } from "../src/launch.ts";
 import type { RunResult } from "../src/result.ts";
 import { Run } from "../src/run.ts";
@@ -64,6 +65,25 @@ test.each(HOSTILE)("a worker that was taken over ends its run and no more: %s", 
   if (!result.ok)
     expect(result.error.code).toMatch(/^(WORKER_LOST|GUEST_ERROR|WALL_TIMEOUT|CALL_BUDGET|OUTPUT_LIMIT|MEMORY_LIMIT)$/);
   if (!result.ok) expect(result.error.message.length).toBeLessThanOrEqual(2000);
+});
+
+test("where the system tells no processor time, a guest that waits for nothing has its wall time counted", async () => {
+  const launch = launchOf("none");
+  if ("missing" in launch) throw new Error(launch.missing);
+  const child = new Child(launch, JSON.stringify({ source: guestSource(), heapMb: 64 }));
+  await child.ready;
+  const request = { kind: "script", code: "", tools: { a: ["b"] } } as const;
+  const run = new Run(
+    { ...request, onCall: () => new Promise((done) => setTimeout(() => done({ result: 1 }), 80)) },
+    budgetsOf({ cpuMs: 40, wallMs: 20_000 }),
+  );
+  const watch = setInterval(() => run.sample(undefined), 5);
+  const result = await run.start(child, "x", "(async () => { await tools.a.b(); await tools.a.b(); for (;;); })");
+  clearInterval(watch);
+  child.kill();
+  await child.exited();
+  // It came to its second call, which it waited for without using its budget.
+  expect(result).toMatchObject({ ok: false, error: { code: "CPU_TIMEOUT" }, usage: { calls: 2 } });
 });
 
 test("frames come out as they went in, however the bytes are cut", () => {
