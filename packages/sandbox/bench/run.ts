@@ -3,6 +3,7 @@
 // Every contender gets the same small function and the same input as JSON, and starts from nothing that an earlier call
 // touched. Three rounds, interleaved; of each contender the round with the lowest median is shown.
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createContext, runInContext } from "node:vm";
@@ -27,19 +28,13 @@ const LIMITS = [
 const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? 0) / 1024;
 
 /** `callers` at once; `pauseMs` after each call, as an agent makes one. */
-async function measure(
-  name: string,
-  calls: number,
-  once: () => Promise<unknown> | unknown,
-  callers = 1,
-  pauseMs = 0,
-): Promise<Figures> {
+async function measure(name: string, calls: number, call: () => unknown, callers = 1, pauseMs = 0): Promise<Figures> {
   const took: number[] = [];
   const begun = performance.now();
   const caller = async (): Promise<void> => {
     for (let i = 0; i < calls / callers; i++) {
       const from = performance.now();
-      const value = await once();
+      const value = await call();
       took.push(performance.now() - from);
       if (String(value) !== "42") throw new Error(`${name} answered ${String(value)}`);
       if (pauseMs > 0) await new Promise((done) => setTimeout(done, pauseMs));
@@ -75,20 +70,25 @@ const inVm = (): string =>
   String(runInContext(`JSON.stringify((${SOURCE})(JSON.parse(${JSON.stringify(INPUT)})))`, createContext({})));
 const WORKER = `const { parentPort, workerData } = require("node:worker_threads");
 parentPort.postMessage(JSON.stringify((${SOURCE})(JSON.parse(workerData))))`;
-const inThread = (): Promise<string> =>
-  new Promise((done, failed) => {
-    const worker = new Worker(WORKER, { eval: true, workerData: INPUT });
-    worker.once("error", failed);
-    worker.once("message", (value: string) => void worker.terminate().then(() => done(value)));
-  });
+const inThread = async (): Promise<string> => {
+  const worker = new Worker(WORKER, { eval: true, workerData: INPUT });
+  const [value] = (await once(worker, "message")) as [string];
+  await worker.terminate();
+  return value;
+};
 const inProcess = (): Promise<string> =>
   new Promise((done, failed) => {
     const code = `console.log(JSON.stringify((${SOURCE})(JSON.parse(process.argv[1]))))`;
-    execFile(process.execPath, ["--eval", code, INPUT], (error, out) => (error ? failed(error) : done(out.trim())));
+    execFile(process.execPath, ["--eval", code, INPUT], (error, out) =>
+      error === null ? done(out.trim()) : failed(new Error(error.message)),
+    );
   });
 
 for (let i = 0; i < 200; i++) await sandboxed();
-for (let i = 0; i < 20; i++) [inQuickjs(), inVm()];
+for (let i = 0; i < 20; i++) {
+  inQuickjs();
+  inVm();
+}
 
 const rounds: Figures[][] = [];
 for (let round = 0; round < 3; round++)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { Duplex } from "node:stream";
-import { type Confinement, confinementOf } from "./confinement.ts";
+import { type Confinement, childOf, confinementOf } from "./confinement.ts";
 import { FRAME, FrameReader, frameOf } from "./frame.ts";
 import type { Launch } from "./launch.ts";
 
@@ -61,7 +61,7 @@ export class Child {
 
   constructor(launch: Launch, init: string) {
     this.#process = spawn(launch.file, launch.args, {
-      stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe", "pipe"] as const) : [])],
+      stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe"] as const) : [])],
       env: {},
       cwd: "/",
       detached: true,
@@ -75,19 +75,18 @@ export class Child {
     const { promise, resolve, reject } = Promise.withResolvers<WorkerFacts>();
     this.ready = promise;
     this.ready.catch(() => {});
-    let said: WorkerFacts | undefined;
-    const begin = (): void => {
-      if (said === undefined || this.pid < 0) return;
-      const confinement = confinementOf(this.pid);
-      resolve({ ...said, ...(confinement === undefined ? {} : { confinement }) });
-    };
+    let ready = false;
     this.#reader = new FrameReader(
       () => this.listener?.largest() ?? 65536,
       (kind, id, body) => {
-        if (said === undefined && kind === FRAME.ready) {
-          said = JSON.parse(body.toString()) as WorkerFacts;
-          begin();
-        } else if (!this.dead) this.listener?.frame(kind, id, body);
+        if (this.dead) return;
+        if (ready || kind !== FRAME.ready) return this.listener?.frame(kind, id, body);
+        ready = true;
+        const started = this.#process.pid ?? -1;
+        this.#watch(launch.kept === true ? childOf(started) : started);
+        const confinement = confinementOf(this.pid);
+        const said = JSON.parse(body.toString()) as WorkerFacts;
+        resolve({ ...said, ...(confinement === undefined ? {} : { confinement }) });
       },
     );
     const late = setTimeout(() => this.kill(), 10_000);
@@ -121,19 +120,11 @@ export class Child {
     this.#process.stderr?.on("data", (bytes: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += bytes.toString("latin1", 0, 4096);
     });
-    const { stdio } = this.#process;
-    for (const stream of stdio.slice(3)) stream?.on("error", () => {});
     if (launch.kept === true) {
-      (stdio[3] as Duplex | undefined)?.end(launch.filter ?? "");
-      let status = "";
-      stdio[4]?.on("data", (bytes: Buffer) => {
-        if (status.length < 4096) status += bytes.toString("latin1");
-        const pid = /"child-pid": (\d+)\D/.exec(status)?.[1];
-        if (pid === undefined || this.pid >= 0) return;
-        this.#watch(Number(pid));
-        begin();
-      });
-    } else this.#watch(this.#process.pid ?? -1);
+      const filter = this.#process.stdio[3] as Duplex | undefined;
+      filter?.on("error", () => {});
+      filter?.end(launch.filter ?? "");
+    }
     this.send(FRAME.init, 0, init);
   }
 
@@ -184,15 +175,27 @@ export class Child {
     }
   }
 
+  /** Megabytes that it holds now; 0 where there is no /proc. */
+  restingMb(): number {
+    try {
+      return this.#statm < 0 ? 0 : (Number(procOf(this.#statm).split(" ")[1]) * 4096) / 1048576;
+    } catch {
+      return 0;
+    }
+  }
+
   /** Ends the process at once. A guest has no say in it. Its keeper, where there is one, ends with it. */
   kill(): void {
     this.dead = true;
     const { exitCode, signalCode } = this.#process;
     this.#process.stdout?.resume();
-    if (exitCode !== null || signalCode !== null) return;
+    this.#process.stdin?.destroy();
+    const keeper = this.#process.pid;
+    if (exitCode !== null || signalCode !== null || keeper === undefined) return;
     try {
-      if (this.pid > 0) process.kill(this.pid, "SIGKILL");
-      else this.#process.kill("SIGKILL");
+      // Its keeper follows, and its exit then says that the worker is gone. One that is still being started has the
+      // broker's session's group to itself.
+      process.kill(this.pid > 0 ? this.pid : -keeper, "SIGKILL");
     } catch {
       this.#process.kill("SIGKILL");
     }

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** What holds a process, read by the broker from /proc: the kernel's word, not the process's own. */
 export interface Confinement {
@@ -19,6 +19,27 @@ function linkOf(path: string): string {
     return readlinkSync(path);
   } catch {
     return "";
+  }
+}
+
+/** The one child of a process; -1 where /proc does not tell. */
+export function childOf(pid: number): number {
+  try {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ");
+    if (child) return Number(child);
+  } catch {
+    // A kernel without that file: every process is asked for its parent.
+  }
+  for (const name of readdirSync("/proc")) if (/^\d+$/.test(name) && parentOf(name) === pid) return Number(name);
+  return -1;
+}
+
+function parentOf(pid: string): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return -1;
   }
 }
 

@@ -20,7 +20,7 @@ export interface Launch {
   readonly args: readonly string[];
   /** To be written to descriptor 3: the system call filter. */
   readonly filter?: Buffer;
-  /** True if descriptor 4 tells the worker's process id: the process that is started is then only its keeper. */
+  /** True if the process that is started is only the worker's keeper, and the worker its one child. */
   readonly kept?: boolean;
 }
 
@@ -108,16 +108,20 @@ export function launchOf(fence: Fence, program?: string): Launch | { readonly mi
     if (fence === "bubblewrap-owner" && !root) return { missing: "nothing: it is for a broker that runs as root" };
     if (root && fence === "bubblewrap" && !setpriv) return { missing: "`setpriv` of util-linux" };
     const filter = seccompFilter();
+    // Three things are left out. `--new-session`: the broker has made one, with all of the worker in one process group that
+    // it can kill at any time. A death signal before bubblewrap sets its own, and a pipe that tells the worker's id: where
+    // the broker dies while a worker starts, either ends the keeper and leaves its child waiting for it for ever. A worker
+    // that starts for a broker that is gone reads the end of its pipe, and ends.
     const fenced = [
       ...["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
-      ...["--as-pid-1", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"],
-      ...["--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox", "--json-status-fd", "4"],
+      ...["--as-pid-1", "--die-with-parent", "--cap-drop", "ALL", "--clearenv"],
+      ...["--uid", NOBODY, "--gid", NOBODY, "--hostname", "sandbox"],
       ...bareTree(addon),
       ...["--remount-ro", "/", "--chdir", "/"],
       ...(filter === undefined ? [] : ["--seccomp", "3"]),
       ...["/bin/node", ...main, "/addon.node"],
     ];
-    const asNobody = root && fence === "bubblewrap" ? [setpriv as string, ...drop, "--pdeathsig=KILL"] : [];
+    const asNobody = root && fence === "bubblewrap" ? [setpriv as string, ...drop] : [];
     return {
       file: prlimit,
       args: [...limits, ...asNobody, bwrap, ...fenced],

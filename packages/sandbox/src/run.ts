@@ -13,6 +13,8 @@ const LARGEST_EXACT = 65_536;
 const LEVELS = ["info", "warn", "error", "debug"] as const;
 
 const GRACE_MS = 200;
+/** What a worker holds before a guest does anything. */
+const IDLE_RSS_MB = 50;
 /** Why a call's signal is aborted. One for all: making one costs more than the rest of a run's end. */
 const OVER = new DOMException("the run is over", "AbortError");
 
@@ -38,6 +40,7 @@ export class Run {
   #cpuBefore = 0;
   #cpuMs = 0;
   #peakRssMb = 0;
+  #sampled = 0;
   #over = false;
   #denied = false;
   #freed = false;
@@ -51,10 +54,18 @@ export class Run {
 
   start(child: Child, digest: string, code: string): Promise<RunResult> {
     this.#child = child;
+    this.#sampled = performance.now();
     const { bytesIn, bytesOut, heapMb, wallMs, logBytes } = this.#budgets;
     this.#cpuBefore = child.sample()?.cpuMs ?? 0;
     child.listener = {
-      frame: (kind, id, body) => this.#frame(kind, id, body),
+      frame: (kind, id, body) => {
+        try {
+          this.#frame(kind, id, body);
+        } catch {
+          // What a worker says that is no sentence of ours MUST NOT reach the broker as an exception.
+          this.#end("WORKER_LOST", "the worker spoke out of turn");
+        }
+      },
       gone: (how) => this.#gone(how),
       largest: () => Math.max(bytesOut, logBytes) + 4096,
     };
@@ -103,24 +114,32 @@ export class Run {
     return this.#settled.promise;
   }
 
+  /** Whether the guest has something to wait for: a call under way, or a timer. */
+  get waits(): boolean {
+    return this.#open > 0 || this.#timers.size > 0;
+  }
+
   /** A run that no worker took. */
   unstarted(error: RunError): RunResult {
     return { ok: false, error, usage: this.#usage() };
   }
 
-  /** Called by the watchdog, on the broker's clock. */
+  /** Called by the watchdog, on the broker's clock. Where the system tells nothing, a guest that waits for nothing computes. */
   sample(now: Sample | undefined): void {
-    if (now === undefined || this.#freed) return;
-    this.#cpuMs = Math.max(this.#cpuMs, now.cpuMs - this.#cpuBefore);
-    if (now.rssMb > this.#peakRssMb) this.#peakRssMb = now.rssMb;
+    if (this.#freed) return;
+    const time = performance.now();
+    if (now !== undefined) this.#cpuMs = Math.max(this.#cpuMs, now.cpuMs - this.#cpuBefore);
+    else if (!this.waits) this.#cpuMs += time - this.#sampled;
+    this.#sampled = time;
+    if (now !== undefined && now.rssMb > this.#peakRssMb) this.#peakRssMb = now.rssMb;
     if (this.#cpuMs > this.#budgets.cpuMs)
       this.#end("CPU_TIMEOUT", `the code used more than ${this.#budgets.cpuMs} ms of processor time`);
-    else if (now.rssMb > this.#budgets.rssMb)
+    else if (now !== undefined && now.rssMb > this.#budgets.rssMb)
       this.#end("MEMORY_LIMIT", `the process holds more than ${this.#budgets.rssMb} MB`);
   }
 
   #frame(kind: number, id: number, body: Buffer): void {
-    if (kind === FRAME.ready) return this.#free();
+    if (kind === FRAME.ready && this.#over) return this.#free();
     if (this.#over) return;
     const text = body.toString("utf8");
     if (kind === FRAME.call) this.#call(id, text, body.length);
@@ -164,7 +183,7 @@ export class Run {
     const known =
       server === "callgate" && name === "fetch"
         ? this.#request.fetch === true
-        : this.#request.tools?.[server]?.includes(name);
+        : Object.hasOwn(this.#request.tools ?? {}, server) && this.#request.tools?.[server]?.includes(name);
     // Names are the guest's text: what is unknown MUST NOT grow the books.
     if (known !== true) {
       this.#calls++;
@@ -233,6 +252,7 @@ export class Run {
   #timer(id: number, ms: number): void {
     if (this.#timers.size >= this.#budgets.timers)
       return this.#end("CALL_BUDGET", `the code has more than ${this.#budgets.timers} timers`);
+    clearTimeout(this.#timers.get(id));
     const wait = Number.isFinite(ms) ? Math.min(Math.max(1, ms), 2_147_483_647) : 1;
     this.#timers.set(
       id,
@@ -264,9 +284,12 @@ export class Run {
 
   #gone(how: Ending): void {
     // V8 ends the process where it cannot get memory, with a trap, an abort or a fault; the kernel does with a kill.
+    const { rssMb, heapMb } = this.#budgets;
     const memory =
-      /out of memory|heap limit|allocation fail|invalid (string|array|size)|bad_alloc/i.test(how.stderr) ||
-      (how.signal > 0 && this.#peakRssMb > this.#budgets.rssMb / 2);
+      /is_heap_oom|last few gcs|out of memory|heap limit|allocation fail|invalid (string|array|table|size)|bad_alloc/i.test(
+        how.stderr,
+      ) ||
+      (how.signal > 0 && this.#peakRssMb > Math.min(rssMb / 2, IDLE_RSS_MB + heapMb / 2));
     this.#settle({
       code: memory ? "MEMORY_LIMIT" : "WORKER_LOST",
       message: memory ? "the code ran the worker out of memory" : "the worker process ended by itself",

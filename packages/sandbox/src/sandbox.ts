@@ -11,7 +11,11 @@ import { Run } from "./run.ts";
 export interface SandboxOptions {
   /** Worker processes kept warm; one guest at a time each. Default 2. */
   readonly workers?: number;
-  /** Worker processes there may be at once: more are started while runs wait for one, and end when they are idle. Default 16. */
+  /**
+   * Worker processes there may be at once. More than `workers` are started while runs wait for one and no guest is about to
+   * free one: each waits for a call or a timer, or a run has waited for a quarter of a second. They end when they are idle.
+   * Default 16.
+   */
   readonly maxWorkers?: number;
   /** Runs after which a process is replaced. Default 1,000. */
   readonly runsPerWorker?: number;
@@ -46,6 +50,10 @@ const CANCELLED: RunError = { code: "CANCELLED", message: "the caller cancelled 
 
 /** How long a worker beyond those kept warm waits for another run, in milliseconds. */
 const IDLE_MS = 5_000;
+/** A worker that holds more than this between runs is replaced: the next guest must not pay for what an earlier one left. */
+const RESTING_MB = 88;
+/** How long a run waits while guests compute, before one more worker shares the processor with them. */
+const PATIENCE_MS = 250;
 
 class Pool implements Sandbox {
   layers: readonly LayerReport[] = [];
@@ -59,8 +67,11 @@ class Pool implements Sandbox {
   #launch: Launch | undefined;
   #idle: Child[] = [];
   readonly #all = new Set<Child>();
+  /** No longer of the pool, but not gone yet. */
+  readonly #ending = new Set<Child>();
   readonly #busy = new Map<Child, Run>();
-  readonly #queue = new Set<(turn: Child | RunError) => void>();
+  /** Runs that wait for a worker, first come first, with the time since when. */
+  readonly #queue = new Map<(turn: Child | RunError) => void, { readonly since: number; readonly nested: boolean }>();
   readonly #digests = new Map<string, string>();
   #watch: NodeJS.Timeout | undefined;
   #closed = false;
@@ -113,7 +124,13 @@ class Pool implements Sandbox {
 
   #start(): void {
     if (this.#closed) return;
-    const child = new Child(this.#launch as Launch, this.#init);
+    let child: Child;
+    try {
+      child = new Child(this.#launch as Launch, this.#init);
+    } catch {
+      // The system has no process or no memory for one.
+      return this.#failed();
+    }
     this.#all.add(child);
     this.#starting++;
     child.ready.then(
@@ -125,46 +142,66 @@ class Pool implements Sandbox {
       () => {
         this.#starting--;
         this.#all.delete(child);
-        // A pool whose workers all fail to start answers, instead of trying for ever.
-        if (++this.#failures < 5) this.#start();
-        else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
+        this.#failed();
       },
     );
   }
 
+  /** A pool whose workers all fail to start answers, instead of trying for ever. */
+  #failed(): void {
+    if (++this.#failures < 5) this.#start();
+    else if (this.#all.size === 0) this.#dismiss("no worker process could be started");
+  }
+
   #free(child: Child): void {
     if (this.#closed) return child.kill();
-    if (child.dead) return this.#replace(child);
-    if (child.runs >= this.#runsPerWorker) {
-      child.kill();
-      return this.#replace(child);
-    }
+    if (child.dead || child.runs >= this.#runsPerWorker || child.restingMb() > RESTING_MB) return this.#replace(child);
     child.listener = { frame: () => {}, gone: () => this.#replace(child), largest: () => 65536 };
-    const [waiting] = this.#queue;
+    const waiting = this.#next();
     if (waiting) return waiting(child);
     this.#idle.push(child);
     if (this.#all.size > this.#size) this.#retire(child);
+  }
+
+  /** Ends a worker, if it has not ended by itself, and starts another where one is missing. */
+  #replace(child: Child): void {
+    this.#idle = this.#idle.filter((c) => c !== child);
+    if (!this.#all.delete(child)) return;
+    child.kill();
+    this.#ending.add(child);
+    void child.exited().then(() => this.#ending.delete(child));
+    if (this.#all.size < this.#size) this.#start();
+    else this.#grow();
   }
 
   /** A worker beyond those kept warm ends when nobody has needed it for a while. */
   #retire(child: Child): void {
     const { runs } = child;
     setTimeout(() => {
-      if (this.#all.size <= this.#size || child.runs !== runs || !this.#idle.includes(child)) return;
-      this.#idle = this.#idle.filter((c) => c !== child);
-      this.#all.delete(child);
-      child.kill();
+      if (this.#all.size > this.#size && child.runs === runs && this.#idle.includes(child)) this.#replace(child);
     }, IDLE_MS).unref();
   }
 
-  #replace(child: Child): void {
-    this.#idle = this.#idle.filter((c) => c !== child);
-    if (!this.#all.delete(child)) return;
-    if (this.#all.size < this.#size || this.#queue.size > this.#starting) this.#start();
+  /** Whose turn it is: the first in the queue, but for runs that others wait for. */
+  #next(): ((turn: Child) => void) | undefined {
+    const queue = [...this.#queue];
+    return (queue.find(([, { nested }]) => nested) ?? queue[0])?.[0];
+  }
+
+  /** Starts one more worker where runs wait and none is about to be free: a guest that waits keeps its worker. */
+  #grow(): void {
+    const waiting = [...this.#queue.values()];
+    const [first] = waiting;
+    // A run that another one waits for may be what frees that one's worker.
+    const most = waiting.some(({ nested }) => nested) ? 2 * this.#most : this.#most;
+    if (!first || waiting.length <= this.#starting || this.#all.size >= most) return;
+    const waits = [...this.#busy.values()].every((run) => run.waits);
+    if (waits || performance.now() - first.since > PATIENCE_MS) this.#start();
   }
 
   #sample(): void {
     for (const [child, run] of this.#busy) run.sample(child.sample());
+    this.#grow();
     if (this.#busy.size === 0) {
       clearInterval(this.#watch);
       this.#watch = undefined;
@@ -177,10 +214,13 @@ class Pool implements Sandbox {
     const code = request.kind === "script" ? wrapScript(request.code) : request.code;
     const run = new Run(request, budgets);
     if (request.signal?.aborted === true) return run.unstarted(CANCELLED);
-    // A pool that gave up tries again when it is asked.
-    if (this.#all.size === 0) this.#start();
-    const child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request));
+    // A pool that gave up on a worker tries again when it is asked.
+    if (this.#all.size < this.#size) this.#start();
+    let child: Child | RunError;
+    do child = this.#idle.shift() ?? (await this.#turn(budgets.wallMs, request));
+    while (child instanceof Child && child.dead && !this.#closed);
     if (!(child instanceof Child)) return run.unstarted(child);
+    if (child.dead) return run.unstarted({ code: "WORKER_LOST", message: "the sandbox is closed" });
     child.runs++;
     this.#busy.set(child, run);
     this.#watch ??= setInterval(() => this.#sample(), 10);
@@ -206,14 +246,13 @@ class Pool implements Sandbox {
         wallMs,
       );
       signal?.addEventListener("abort", stop, { once: true });
-      this.#queue.add(take);
-      // A run that waits for a tool or a person keeps its worker: others MUST NOT wait for it.
-      if (this.#queue.size > this.#starting && this.#all.size < (nested ? 2 * this.#most : this.#most)) this.#start();
+      this.#queue.set(take, { since: performance.now(), nested: nested === true });
+      this.#grow();
     });
   }
 
   #dismiss(message: string): void {
-    for (const waiting of this.#queue) waiting({ code: "WORKER_LOST", message });
+    for (const waiting of this.#queue.keys()) waiting({ code: "WORKER_LOST", message });
   }
 
   /** A module is run again and again: its digest is remembered, for as long as a worker remembers its text. */
@@ -230,7 +269,7 @@ class Pool implements Sandbox {
     this.#closed = true;
     clearInterval(this.#watch);
     this.#dismiss("the sandbox is closed");
-    const children = [...this.#all];
+    const children = [...this.#all, ...this.#ending];
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => child.exited()));
   }

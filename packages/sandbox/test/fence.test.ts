@@ -45,7 +45,7 @@ async function probe(fence: Fence): Promise<Record<string, string> | { missing: 
   const launch = launchOf(fence, `(async () => {${PROBE}})()`);
   if ("missing" in launch) return launch;
   const child = spawn(launch.file, launch.args, {
-    stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe", "pipe"] as const) : [])],
+    stdio: ["pipe", "pipe", "pipe", ...(launch.kept === true ? (["pipe"] as const) : [])],
     env: {},
     cwd: "/",
   });
@@ -229,11 +229,9 @@ test.skipIf(!root || why !== "")(
     const spin = await sandbox.run({ kind: "script", code: "for (;;);", budgets: { cpuMs: 50 } });
     console.log(JSON.stringify([process.getuid(), sandbox.layers[2], result.value, spin.error.code]));
     await sandbox.close();`;
-    const run = spawnSync(
-      "setpriv",
-      ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, "--input-type=module", "--eval", code],
-      { encoding: "utf8", cwd: "/", env: {} },
-    );
+    const asNobody = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const [command, ...args] = [...asNobody, process.execPath, "--input-type=module", "--eval", code];
+    const run = spawnSync(command, args, { encoding: "utf8", cwd: "/", env: {} });
     expect(run.stderr).toBe("");
     const [uid, os, value, spin] = JSON.parse(run.stdout) as [
       number,

@@ -72,6 +72,28 @@ test("closing answers what runs and what waits, and is done when the processes a
   await sandbox.close();
 });
 
+test("guests whose calls run guests do not wait for one another, and what was started for them ends", async () => {
+  const before = under(process.pid).length;
+  const sandbox = await openSandbox({ workers: 1, maxWorkers: 4 });
+  const idle = under(process.pid).length;
+  const nested = (depth: number): Promise<string> =>
+    sandbox
+      .run({
+        kind: "script",
+        code: "return (await tools.a.b()) + 1",
+        tools: { a: ["b"] },
+        onCall: async () => ({ result: depth === 0 ? 0 : Number(await nested(depth - 1)) }),
+      })
+      .then((result) => (result.ok ? result.value : result.error.code));
+  expect(await nested(3)).toBe("4");
+  expect(await sandbox.run({ kind: "script", code: "return 1", budgets: { wallMs: 5_000 } })).toMatchObject({
+    ok: true,
+  });
+  await until(() => under(process.pid).length <= idle);
+  await sandbox.close();
+  expect(under(process.pid).length).toBe(before);
+});
+
 test("a run that was cancelled before it began starts nothing, and one in the queue leaves it", async () => {
   const sandbox = await openSandbox({ workers: 1 });
   const early = await sandbox.run({ kind: "script", code: "for (;;);", signal: AbortSignal.abort() });

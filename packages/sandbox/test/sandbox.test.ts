@@ -171,6 +171,19 @@ test("the large exact numbers of a guest do not keep the broker from its work", 
   expect(result).toMatchObject({ ok: false, error: { code: "OUTPUT_LIMIT" } });
 });
 
+test.each([
+  ["where V8 gives up on a table", "const m = new Map(); for (let i = 0; ; i++) m.set(i, { i });"],
+  ["where V8 gives up on a collection", "const m = new Set(); for (;;) m.add(Symbol());"],
+  ["at the heap's limit", "const a = []; for (;;) a.push(new Array(1000).fill(1.5));"],
+  [
+    "beside the heap",
+    "const a = []; for (;;) { const b = new ArrayBuffer(1e6, { maxByteLength: 2e6 }); new Uint8Array(b).fill(1); a.push(b); }",
+  ],
+])("a guest that runs out of memory is told so: %s", async (_where, code) => {
+  const result = await sandbox.run({ kind: "script", code, budgets: { cpuMs: 10_000 } });
+  expect(result).toMatchObject({ ok: false, error: { code: "MEMORY_LIMIT" } });
+});
+
 test("runs that wait for a tool do not keep others from running, and one that gets no worker in time ends", async () => {
   const pool = await openSandbox({ workers: 1, maxWorkers: 3 });
   const stop = new AbortController();
@@ -195,5 +208,19 @@ test("runs that wait for a tool do not keep others from running, and one that ge
   expect(await third).toMatchObject({ ok: false, error: { code: "CANCELLED" } });
   open();
   for (const run of waiting) expect(await run).toMatchObject({ ok: true, value: "1" });
+  await pool.close();
+});
+
+test("what guests held is given back: the next one does not pay for it", async () => {
+  const pool = await openSandbox({ workers: 1 });
+  const heavy = "const a = []; for (let i = 0; i < 300000; i++) a.push('x'.repeat(100) + i); return a.length";
+  for (let i = 0; i < 4; i++) await pool.run({ kind: "script", code: heavy, budgets: { cpuMs: 10_000, heapMb: 128 } });
+  // Long enough to be sampled.
+  const light = await pool.run({
+    kind: "script",
+    code: "await new Promise((y) => setTimeout(y, 60))",
+    budgets: { rssMb: 96 },
+  });
+  expect(light).toMatchObject({ ok: true });
   await pool.close();
 });

@@ -41,7 +41,12 @@ export const CODE_TOOLS: readonly ToolDefinition[] = [
           additionalProperties: false,
         },
         seed: { type: "integer", minimum: 0, maximum: 4294967295, description: "Makes `Math.random` repeatable." },
-        now: { type: "integer", minimum: 0, description: "Where the clock stands, in Unix milliseconds. It stands still in any case; without this, at the start of the run." },
+        now: {
+          type: "integer",
+          minimum: 0,
+          description:
+            "Where the clock stands, in Unix milliseconds. It stands still in any case; without this, at the start of the run.",
+        },
         dryRun: { type: "boolean", description: "Shows which calls the script would make, and makes none." },
         stubs: {
           type: "object",

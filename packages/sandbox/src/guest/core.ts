@@ -333,10 +333,10 @@ export function guestCore(world: Record<string, unknown>): GuestKit {
       // first only starts itself.
       const start = (target: unknown): void => {
         delete world.__start;
-        run(target, a as string, b as string, c as boolean);
+        void run(target, a as string, b as string, c as boolean);
       };
       defineProperty(world, "__start", { value: start, configurable: true });
-    } else if (op === 1) run(a, b as string, c as string, d as boolean);
+    } else if (op === 1) void run(a, b as string, c as string, d as boolean);
     else if (op === 2 || op === 3) {
       const waiting = pending[id];
       if (waiting === undefined) return;
