@@ -50,7 +50,9 @@ declare const tools: any;
 beforeAll(async () => {
   web = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
-    if (request.url === "/away") response.writeHead(302, { location: "http://169.254.169.254/latest" }).end();
+    if (request.url === "/hop") response.writeHead(302, { location: "/open" }).end();
+    else if (request.url === "/in") response.writeHead(302, { location: "/private" }).end();
+    else if (request.url === "/away") response.writeHead(302, { location: "http://169.254.169.254/latest" }).end();
     else response.end("eve@evil.example");
   });
   await new Promise<void>((resolve) => void web.listen(0, "127.0.0.1", resolve));
@@ -68,7 +70,7 @@ beforeAll(async () => {
         id: "pages",
         effect: "permit",
         tools: ["kit/sandbox/fetch"],
-        when: 'args.method == "GET" && !args.url.endsWith("/private")',
+        when: `args.method == "GET" && args.url.startsWith("http://127.0.0.1:${port}") && !args.url.endsWith("/private")`,
       },
       {
         id: "no-lures",
@@ -176,7 +178,16 @@ describe("what a module fetches", () => {
 
   it("goes to no host but those that the manifest names, not by a redirect either", async () => {
     const agent = await agentOf();
-    expect(textOf(await agent.call("kit__page", { path: "/away" }))).toContain("FETCH_REDIRECT");
+    expect(textOf(await agent.call("kit__page", { path: "/away" }))).toContain("POLICY_DENIED");
+    // A redirect within the host is decided like any other fetch.
+    const before = newestIn(broker.data);
+    expect(textOf(await agent.call("kit__page", { path: "/hop" }))).toBe("eve@evil.example");
+    expect((await callsAfter(broker.data, before)).map((c) => c.intent.tool?.name)).toEqual([
+      "page",
+      "sandbox/fetch",
+      "sandbox/fetch",
+    ]);
+    expect(textOf(await agent.call("kit__page", { path: "/in" }))).toBe("POLICY_DENIED callgate/default-deny");
     // Joined to the host's port, this would be another machine.
     expect(textOf(await agent.call("kit__page", { path: "@evil.example/" }))).toContain("FETCH_");
     await agent.close();

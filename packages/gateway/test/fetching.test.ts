@@ -111,58 +111,28 @@ test("a name is looked up once: what it leads to a moment later does not matter"
   expect([asked, reached]).toEqual([1, []]);
 });
 
-test("redirects are checked like the first request", async () => {
+test("a redirect is an answer, and nobody follows it here", async () => {
   const target = await served((_, response) => response.end("reached"));
-  const targets = [
-    "http://169.254.169.254/latest/meta-data/",
-    `http://127.0.0.1:${target.port}/`,
-    "https://[::1]/",
-    "https://2130706433/",
-    "file:///etc/passwd",
-    "http://user:pass@localhost/",
-    "//elsewhere.example/",
-  ];
-  const { port } = await served((request, response) => {
-    response.writeHead(302, { location: targets[Number(request.url?.slice(1))] }).end();
+  const { port } = await served((_, response) => {
+    // The body of a redirect does not end: it is left, not read.
+    response.writeHead(302, { location: `http://127.0.0.1:${target.port}/`, "set-cookie": "a=b" }).write("body");
   });
-  for (const i of targets.keys())
-    expect(await ask(`http://localhost:${port}/${i}`, { hosts: [`localhost:${port}`] })).toMatchObject({
-      error: { code: "FETCH_REDIRECT" },
-    });
+  const hosts = [`localhost:${port}`, `127.0.0.1:${target.port}`];
+  const answer = await ask(`http://localhost:${port}/`, { hosts });
+  expect(answer).toMatchObject({ result: { status: 302, headers: { location: `http://127.0.0.1:${target.port}/` } } });
+  expect(answer).not.toHaveProperty("result.headers.set-cookie");
   expect(target.seen).toEqual([]);
 });
 
-test("a redirect to another origin takes no credentials along, and 303 makes a POST a GET", async () => {
-  const target = await served((request, response) => response.end(JSON.stringify([request.method, request.headers])));
-  const { port } = await served((request, response) => {
-    response.writeHead(Number(request.url?.slice(1)), { location: `http://127.0.0.1:${target.port}/` }).end();
-  });
-  const hosts = [`localhost:${port}`, `127.0.0.1:${target.port}`];
-  const post = (status: number) =>
-    ask(
-      `http://localhost:${port}/${status}`,
-      { hosts },
-      {
-        method: "POST",
-        body: "AAAA",
-        headers: { authorization: "Bearer x", cookie: "a=b", "content-type": "x/y", "x-own": "1" },
-      },
-    );
-  const [method, headers] = JSON.parse(textOf(await post(303)));
-  expect(method).toBe("GET");
-  expect(headers).toMatchObject({ "x-own": "1" });
-  for (const name of ["authorization", "cookie", "content-type", "content-length"])
-    expect(headers).not.toHaveProperty(name);
-  expect(JSON.parse(textOf(await post(307)))[0]).toBe("POST");
-});
-
-test("a circle of redirects ends", async () => {
-  const { port, seen } = await served((_, response) => {
-    // The body of a redirect does not end: it is left, not read.
-    response.writeHead(301, { location: "/again" }).write("body");
-  });
-  expect(textOf(await ask(`http://localhost:${port}/`, { hosts: [`localhost:${port}`] }))).toBe("FETCH_REDIRECT");
-  expect(seen).toHaveLength(6);
+test.each([
+  "http://169.254.169.254/latest/meta-data/",
+  "https://168.63.129.16/",
+  "https://[::1]/",
+  "https://2130706433/",
+  "file:///etc/passwd",
+  "http://user:pass@localhost/",
+])("%s is asked by nobody", async (url) => {
+  expect(await ask(url, { hosts: ["localhost:80", "api.example.com"] })).toHaveProperty("error");
 });
 
 test("a body is counted after it is unpacked, whatever length it claims", async () => {

@@ -4,7 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompre
 /** What a guest's `fetch` is answered with. `body` is base64. */
 export interface Fetched {
   readonly status: number;
-  /** Where the answer came from, after redirects. */
+  /** Where the answer came from. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -14,7 +14,6 @@ export type FetchErrorCode =
   | "FETCH_INVALID"
   | "FETCH_HOST"
   | "FETCH_ADDRESS"
-  | "FETCH_REDIRECT"
   | "FETCH_TOO_LARGE"
   | "FETCH_TIMEOUT"
   | "FETCH_CANCELLED"

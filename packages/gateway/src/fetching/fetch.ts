@@ -4,14 +4,14 @@ import { Client } from "undici";
 import { plainAddress } from "./addresses.ts";
 import { ACCEPTED, type FetchAnswer, type Fetched, FetchRefused, readBody, shownHeaders } from "./answer.ts";
 import { Hosts } from "./hosts.ts";
-import { type FetchRequest, parseFetchRequest, redirected } from "./request.ts";
+import { type FetchRequest, parseFetchRequest } from "./request.ts";
 
 export interface Address {
   readonly address: string;
   readonly family: number;
 }
 
-/** What bounds a fetch. Sizes are in bytes, `timeout` is in milliseconds for all of it, redirects included. */
+/** What bounds a fetch. Sizes are in bytes, `timeout` is in milliseconds for all of it. */
 export interface FetchRules {
   /** As a manifest names them: `host`, `host:port`, `*.host`. */
   readonly hosts: readonly string[];
@@ -25,15 +25,14 @@ export interface FetchRules {
   readonly ca?: string;
 }
 
-const MOST_REDIRECTS = 5;
 const CONNECT_MS = 10_000;
 const LONGEST_TIMER = 2_147_483_647;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Makes the request of a guest's `fetch`, if the rules allow it. Each hop is checked by the same rules: the URL by its text,
- * then the addresses that its name has, and the connection goes to an address that was checked, without asking again what
- * the name leads to. Nothing of the broker goes along: no credentials, no cookies, no proxy. Never rejects.
+ * Makes the request of a guest's `fetch`, if the rules allow it. The URL is checked by its text, then the addresses that its name
+ * has, and the connection goes to an address that was checked, without asking again what the name leads to. A redirect is an answer like
+ * any other: where it leads is a fetch of its own, which somebody else decides. Nothing of the broker goes along: no credentials, no cookies, no proxy. Never rejects.
  */
 export async function governedFetch(args: unknown, rules: FetchRules, signal?: AbortSignal): Promise<FetchAnswer> {
   const request = parseFetchRequest(args, rules.requestBytes);
@@ -41,35 +40,16 @@ export async function governedFetch(args: unknown, rules: FetchRules, signal?: A
   const late = AbortSignal.timeout(Math.ceil(Math.max(1, Math.min(rules.timeout, LONGEST_TIMER))));
   const stop = signal ? AbortSignal.any([signal, late]) : late;
   try {
-    return { result: await follow(request, rules, new Hosts(rules.hosts), stop) };
+    const hosts = new Hosts(rules.hosts);
+    const refusal = hosts.refusal(request.url);
+    if (refusal !== undefined) throw new FetchRefused("FETCH_HOST", refusal);
+    return { result: await ask(request, await checkedAddresses(request.url, hosts, rules, stop), rules, stop) };
   } catch (error) {
     if (error instanceof FetchRefused) return { error: { code: error.code, message: error.message } };
     if (signal?.aborted) return { error: { code: "FETCH_CANCELLED", message: "the fetch was cancelled" } };
     if (late.aborted)
       return { error: { code: "FETCH_TIMEOUT", message: `there was no whole answer within ${rules.timeout} ms` } };
     return { error: { code: "FETCH_FAILED", message: `\`${request.url.host}\` cannot be asked: ${faultOf(error)}` } };
-  }
-}
-
-async function follow(first: FetchRequest, rules: FetchRules, hosts: Hosts, signal: AbortSignal): Promise<Fetched> {
-  let request = first;
-  for (let hops = 0; ; hops++) {
-    const { url } = request;
-    const refusal = hosts.refusal(url);
-    if (refusal !== undefined)
-      throw hops === 0
-        ? new FetchRefused("FETCH_HOST", refusal)
-        : new FetchRefused("FETCH_REDIRECT", `a redirect leads away: ${refusal}`);
-    const addresses = await checkedAddresses(url, hosts, rules, signal);
-    const answer = await ask(request, addresses, rules, signal);
-    if (!("to" in answer)) return answer;
-    if (hops === MOST_REDIRECTS)
-      throw new FetchRefused("FETCH_REDIRECT", `there were more than ${MOST_REDIRECTS} redirects`);
-    if (!URL.canParse(answer.to, url.href))
-      throw new FetchRefused("FETCH_REDIRECT", "a redirect leads to what is no URL");
-    const next = new URL(answer.to, url);
-    next.hash = "";
-    request = redirected(request, answer.status, next);
   }
 }
 
@@ -104,7 +84,7 @@ async function ask(
   addresses: readonly Address[],
   rules: FetchRules,
   signal: AbortSignal,
-): Promise<Fetched | { readonly status: number; readonly to: string }> {
+): Promise<Fetched> {
   // INVARIANT: a second resolution could give another address (DNS rebinding). The first one's answer is all there is.
   const lookup: LookupFunction = (_host, options, done) => {
     if (options.all === true) done(null, [...addresses]);
@@ -127,8 +107,9 @@ async function ask(
       signal,
     });
     const { statusCode: status } = response;
-    const to = response.headers["location"];
-    if (REDIRECTS.has(status) && typeof to === "string") return { status, to };
+    // What a redirect shows instead is not needed, and need not end.
+    if (REDIRECTS.has(status) && response.headers["location"] !== undefined)
+      return { status, url: url.href, headers: shownHeaders(response.headers), body: "" };
     const bare = method === "HEAD" || status === 204 || status === 304;
     const bytes = await readBody(
       response.body,

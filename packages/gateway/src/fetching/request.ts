@@ -56,23 +56,3 @@ function headersOf(given: Readonly<Record<string, unknown>>): Record<string, str
   }
   return size > LARGEST_HEADERS ? `the headers have more than ${LARGEST_HEADERS} bytes` : headers;
 }
-
-/** The request that a redirect leads to, as the fetch standard has it (HTTP-redirect fetch, steps 11 to 14). */
-export function redirected(request: FetchRequest, status: number, url: URL): FetchRequest {
-  const { method, body } = request;
-  const becomesGet =
-    ((status === 301 || status === 302) && method === "POST") ||
-    (status === 303 && method !== "GET" && method !== "HEAD");
-  const away = url.origin !== request.url.origin;
-  const headers = Object.entries(request.headers).filter(
-    ([name]) => !(becomesGet && name.startsWith("content-")) && !(away && OWN_SECRETS.has(name)),
-  );
-  return {
-    url,
-    method: becomesGet ? "GET" : method,
-    headers: Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(headers)),
-    body: becomesGet ? undefined : body,
-  };
-}
-
-const OWN_SECRETS = new Set(["authorization", "cookie"]);

@@ -9,6 +9,7 @@ export function guestServices(kit: GuestKit): void {
     TextEncoder: new () => { encode(s: string): Uint8Array };
     TextDecoder: new () => { decode(b: Uint8Array): string };
     DOMException: new (message: string, name: string) => Error;
+    URL: new (url: string, base?: string) => { readonly href: string; readonly origin: string };
   };
   const { btoa, atob, DOMException } = world;
   const utf8 = new world.TextEncoder();
@@ -231,7 +232,8 @@ export function guestServices(kit: GuestKit): void {
       return this.#body.slice().buffer as ArrayBuffer;
     }
   }
-  type Init = { method?: unknown; headers?: unknown; body?: unknown };
+  const MOST_REDIRECTS = 5;
+  type Init = { method?: unknown; headers?: unknown; body?: unknown; redirect?: unknown };
   kit.define("fetch", async (url: unknown, init: Init = {}) => {
     const headers: Record<string, string> = {};
     const given = init.headers ?? {};
@@ -240,14 +242,37 @@ export function guestServices(kit: GuestKit): void {
         ? [...(given as Iterable<[string, string]>)]
         : Object.entries(given);
     for (const [k, v] of pairs) headers[String(k)] = String(v);
-    // Not a socket: a call as any other, which the broker checks, decides, makes and records.
-    const answer = (await kit.call("callgate", "fetch", {
-      url: String(url),
-      method: String(init.method ?? "GET").toUpperCase(),
-      headers,
-      ...(init.body === undefined || init.body === null ? {} : { body: toBase64(bytesOf(init.body)) }),
-    })) as { status: number; url?: string; headers?: Record<string, string>; body?: string };
-    return new Response(answer.status, answer.url ?? String(url), answer.headers ?? {}, fromBase64(answer.body ?? ""));
+    let target = String(url);
+    let method = String(init.method ?? "GET").toUpperCase();
+    let body = init.body === undefined || init.body === null ? undefined : toBase64(bytesOf(init.body));
+    for (let hops = 0; ; hops++) {
+      // Not a socket: a call as any other, which the broker checks, decides, makes and records. So is each redirect.
+      const answer = (await kit.call("callgate", "fetch", {
+        url: target,
+        method,
+        headers,
+        ...(body === undefined ? {} : { body }),
+      })) as { status: number; url?: string; headers?: Record<string, string>; body?: string };
+      const { status } = answer;
+      const to = answer.headers?.["location"];
+      const leads = to !== undefined && [301, 302, 303, 307, 308].includes(status);
+      if (!leads || init.redirect === "manual")
+        return new Response(status, answer.url ?? target, answer.headers ?? {}, fromBase64(answer.body ?? ""));
+      if (init.redirect === "error" || hops >= MOST_REDIRECTS)
+        throw new TypeError(hops >= MOST_REDIRECTS ? "there were too many redirects" : "the answer is a redirect");
+      // As the fetch standard has it (HTTP-redirect fetch, steps 11 to 14).
+      const next = new world.URL(to, target);
+      const toGet = (status <= 302 && method === "POST") || (status === 303 && method !== "GET" && method !== "HEAD");
+      for (const name of Object.keys(headers)) {
+        const away = next.origin !== new world.URL(target).origin && /^(?:authorization|cookie)$/i.test(name);
+        if (away || (toGet && /^content-/i.test(name))) delete headers[name];
+      }
+      if (toGet) {
+        method = "GET";
+        body = undefined;
+      }
+      target = next.href;
+    }
   });
 
   const files = new Map<string, Uint8Array>();
