@@ -13,7 +13,9 @@ const TASKS = {
   demo: () => [CLI, "demo"],
   dev: () => ["--watch", "--watch-preserve-output", CLI, "start"],
   test: () => [bin("vitest"), "run"],
+  attacks: () => [bin("vitest"), "run", "test/attacks"],
   bench: () => ["test/bench/main.ts"],
+  "bench:sandbox": () => ["packages/sandbox/bench/run.ts"],
   "bench:million": () => ["test/bench/million.ts"],
   conformance: () => ["test/conformance/run.ts"],
   "conformance:cel": () => ["test/conformance/cel.ts"],
@@ -51,7 +53,9 @@ async function main([task, ...given]) {
   }
   ensureInstalled();
   const node = nodePath();
-  const run = (list) => runToEnd(node, list, { cwd: root, env: environment(node) });
+  // The tests run each attack once; this task runs it in every form.
+  const more = task === "attacks" ? { CALLGATE_ATTACKS: "all" } : {};
+  const run = (list) => runToEnd(node, list, { cwd: root, env: { ...environment(node), ...more } });
   if (task in TASKS) return run([...TASKS[task](), ...args]);
   if (args.length > 0) throw new SetupError(`\`npm run ${task}\` takes no arguments`);
 

@@ -235,7 +235,7 @@ describe("on the same record", () => {
     const clock = folder.write("clock.ts", "return [Date.now(), new Date().getTime(), input]");
     const call = await ran("return 1", { input: "same" });
     const [outcome] = recordsIn(broker.data, { call, kind: ["outcome"] });
-    const started = (outcome?.detail as { run: { now: number } }).run.now;
+    const started = (outcome as { detail: { run: { now: number } } } | undefined)?.detail.run.now;
     expect((await replay(call, "--script", clock)).end.value).toEqual([started, started, "same"]);
     const frozen = await ran("return Date.now()", { now: 86_400_000 });
     expect(await replay(frozen)).toMatchObject({ code: 0, end: { value: 86_400_000 }, same: { value: true } });

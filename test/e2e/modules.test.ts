@@ -136,7 +136,9 @@ describe("a registered module", () => {
     expect(textOf(await agent.call("kit__spin"))).toContain("CPU_TIMEOUT");
     const [call] = await callsAfter(broker.data, before);
     expect(call?.outcome).toMatchObject({ status: "error", error: { code: "sandbox/CPU_TIMEOUT" } });
-    expect((call?.outcome.detail as { run: { cpuMs: number } }).run.cpuMs).toBeGreaterThan(400);
+    expect(
+      (call as { outcome: { detail: { run: { cpuMs: number } } } } | undefined)?.outcome.detail.run.cpuMs,
+    ).toBeGreaterThan(400);
     expect((await agent.call("kit__double", { n: 2 })).structuredContent).toEqual({ n: 4 });
     await agent.close();
   });

@@ -82,9 +82,12 @@ describe("a hostile script ends inside its budgets, and the next call works", ()
   test.each(ATTACKS)("%s", (_name, code, expected) => attack("script", code, expected));
 });
 
+/** `npm run attacks` runs every script as a module too; the tests every sixth. */
+const inThisForm = (_: unknown, i: number): boolean => process.env["CALLGATE_ATTACKS"] === "all" || i % 6 === 0;
+
 describe("so does the same code as a module", () => {
   // What closes the script's wrapper has nothing to close in a module.
-  const rows = ATTACKS.filter(([, code]) => !/^\}\)|^return 1 \}\)/.test(code));
+  const rows = ATTACKS.filter(([, code]) => !/^\}\)|^return 1 \}\)/.test(code)).filter(inThisForm);
   test.each(rows)("%s", (_name, code, expected) => attack("module", asModule(code), expected));
 });
 
