@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ let broker: Broker;
 let web: Server;
 let port: number;
 const asked: string[] = [];
+const SECRET = "kit-token-0123456789";
 
 /** A module whose tools do what can be done: compute, fetch, call other tools, and misbehave. */
 const source = `
@@ -50,7 +51,8 @@ declare const tools: any;
 beforeAll(async () => {
   web = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
-    if (request.url === "/hop") response.writeHead(302, { location: "/open" }).end();
+    if (request.url === "/who") response.end(`you are ${request.headers.authorization}`);
+    else if (request.url === "/hop") response.writeHead(302, { location: "/open" }).end();
     else if (request.url === "/in") response.writeHead(302, { location: "/private" }).end();
     else if (request.url === "/away") response.writeHead(302, { location: "http://169.254.169.254/latest" }).end();
     else response.end("eve@evil.example");
@@ -101,6 +103,10 @@ beforeAll(async () => {
     Object.assign(tool, { scopes: ["kit:use"], effects: ["read"], labels: [] });
   manifest.module.budgets = { cpu: "500ms", wall: "30s", calls: 5 };
   folder.write("manifests/kit.yaml", stringify(manifest));
+  const settings = parse(readFileSync(config, "utf8"));
+  settings.servers.kit.fetchHeaders = { [`127.0.0.1:${port}`]: { Authorization: "Bearer ${file:token.txt}" } };
+  folder.write("token.txt", SECRET);
+  folder.write("callgate.yaml", settings);
   broker = await startBroker(config);
 });
 afterAll(async () => {
@@ -193,6 +199,15 @@ describe("what a module fetches", () => {
     // Joined to the host's port, this would be another machine.
     expect(textOf(await agent.call("kit__page", { path: "@evil.example/" }))).toContain("FETCH_");
     await agent.close();
+  });
+
+  it("carries the operator's secret to the host, and nowhere else: not into the sandbox, the record or the log", async () => {
+    const agent = await agentOf();
+    expect(textOf(await agent.call("kit__page", { path: "/who" }))).toBe("you are [secret]");
+    await agent.close();
+    for (const file of readdirSync(broker.data, { recursive: true, withFileTypes: true }))
+      if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name)).includes(SECRET), file.name).toBe(false);
+    expect(broker.process.lines.join("\n")).not.toContain(SECRET);
   });
 
   it("is nothing that an agent can ask for", async () => {

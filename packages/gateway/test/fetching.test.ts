@@ -111,6 +111,25 @@ test("a name is looked up once: what it leads to a moment later does not matter"
   expect([asked, reached]).toEqual([1, []]);
 });
 
+test("headers of the operator's go to their host alone, over what the guest sends, and do not come back", async () => {
+  const { port, seen } = await served((request, response) => {
+    response.writeHead(200, { etag: String(request.headers.authorization) });
+    response.end(JSON.stringify(request.headers));
+  });
+  const other = await served((request, response) => response.end(JSON.stringify(request.headers)));
+  const hosts = [`localhost:${port}`, `localhost:${other.port}`];
+  const headers = { [`localhost:${port}`]: { Authorization: "Bearer top-secret-123" } };
+  const init = { headers: { authorization: "Bearer mine", "x-own": "1" } };
+  const answer = await ask(`http://localhost:${port}/`, { hosts, headers }, init);
+  expect(seen).toHaveLength(1);
+  expect(JSON.parse(textOf(answer))).toMatchObject({ authorization: "[secret]", "x-own": "1" });
+  expect(JSON.stringify(answer)).not.toContain("top-secret");
+  expect(answer).toMatchObject({ result: { headers: { etag: "[secret]" } } });
+  expect(JSON.parse(textOf(await ask(`http://localhost:${other.port}/`, { hosts, headers }, init)))).toMatchObject({
+    authorization: "Bearer mine",
+  });
+});
+
 test("a redirect is an answer, and nobody follows it here", async () => {
   const target = await served((_, response) => response.end("reached"));
   const { port } = await served((_, response) => {

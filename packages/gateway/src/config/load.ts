@@ -166,7 +166,7 @@ function budgetsOf(input: ConfigInput): BudgetConfig {
   return { session: input.budgets.session, agents: rules(input.budgets.agents), tools: rules(input.budgets.tools) };
 }
 
-const EXPANDED = new Set(["command", "args", "env", "cwd", "url", "headers"]);
+const EXPANDED = new Set(["command", "args", "env", "cwd", "url", "headers", "fetchHeaders"]);
 
 /** Placeholders outside a server's own settings are errors: nothing reads them there. */
 function checkPlaceholders(source: Source, findings: Findings): void {

@@ -5,6 +5,7 @@ import {
   choice,
   count,
   duration,
+  hostPattern,
   line,
   logLevel,
   name,
@@ -97,6 +98,15 @@ export const serverSchema = z
         about(
           "Bundle of tools that run in the sandbox, in place of a server elsewhere. `callgate tool register` makes one.",
           "modules/convert.js",
+        ),
+      ),
+    fetchHeaders: z
+      .record(hostPattern, settings)
+      .optional()
+      .meta(
+        about(
+          "Headers that the broker adds to what a module fetches, by host. Secrets as in `env`: the module never sees them.",
+          { "api.example.com": { Authorization: "Bearer ${env:RATES_TOKEN}" } },
         ),
       ),
     manifest: line

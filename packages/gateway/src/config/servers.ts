@@ -7,7 +7,7 @@ import { runBudgets, toRunBudgets } from "./run-budgets.ts";
 import type { ServerInput } from "./schema.ts";
 import { Secret, type Setting } from "./secret.ts";
 import type { Source } from "./source.ts";
-import { nearest } from "./suggest.ts";
+import { didYouMean, nearest } from "./suggest.ts";
 import type { HttpServer, Manifest, ModuleServer, ServerConfig, StdioServer } from "./types.ts";
 
 /** Headers that the broker itself sets. */
@@ -77,8 +77,9 @@ export async function resolveServer(
     return url && ({ ...base, transport: "http", url: url.href, headers } satisfies HttpServer);
   }
   if (kind === "module" && input.module !== undefined) {
-    if (manifests === "read") return moduleServer(base, input.module, source, place);
-    return { ...base, transport: "module", file: resolve(place.dir, input.module), module: UNREAD_MODULE };
+    if (manifests === "read") return moduleServer(base, input.module, input.fetchHeaders ?? {}, source, place);
+    const file = resolve(place.dir, input.module);
+    return { ...base, transport: "module", file, module: UNREAD_MODULE, fetchHeaders: {} };
   }
   return undefined;
 }
@@ -94,8 +95,9 @@ const UNREAD_MODULE: ModuleServer["module"] = {
 
 /** A module is code: it is taken as the manifest pins it, or not at all. */
 async function moduleServer(
-  base: Omit<ModuleServer, "transport" | "file" | "module">,
+  base: Omit<ModuleServer, "transport" | "file" | "module" | "fetchHeaders">,
   path: string,
+  headers: NonNullable<ServerInput["fetchHeaders"]>,
   source: Source,
   place: Place,
 ): Promise<ModuleServer | undefined> {
@@ -118,14 +120,28 @@ async function moduleServer(
     place.findings.error(`module \`${path}\` is not the one that its manifest pins`, span, again);
     return undefined;
   }
-  return { ...base, transport: "module", file, module };
+  const fetchHeaders: Record<string, Record<string, Setting>> = {};
+  for (const [host, given] of Object.entries(headers)) {
+    const at = ["servers", base.name, "fetchHeaders", host];
+    if (!module.hosts.includes(host))
+      place.findings.error(
+        `\`${host}\` is not among the hosts of the module`,
+        source.keyAt(at),
+        module.hosts.length > 0
+          ? didYouMean(host, module.hosts)
+          : `the module cannot fetch: add it to \`module.hosts\` in its manifest, or leave this out`,
+      );
+    fetchHeaders[host] = await resolveSettings(given, at, source, place);
+    checkHeaders(fetchHeaders[host], at, source, place);
+  }
+  return { ...base, transport: "module", file, module, fetchHeaders };
 }
 
 /** What makes a server of a kind, the keys that only that kind has, and what to do about those of another. */
 const KINDS = {
   command: { kind: "stdio", own: ["args", "env", "cwd"], is: "for a program to start" },
   url: { kind: "http", own: ["headers", "insecure"], is: "for one that runs elsewhere" },
-  module: { kind: "module", own: [], is: "for code that runs in the sandbox" },
+  module: { kind: "module", own: ["fetchHeaders"], is: "for code that runs in the sandbox" },
 } as const;
 type KindKey = keyof typeof KINDS;
 const KIND_KEYS = Object.keys(KINDS) as KindKey[];

@@ -110,6 +110,8 @@ export interface ModuleServer extends ServedConfig {
   /** The bundle, whose bytes have the digest that the manifest pins. */
   readonly file: string;
   readonly module: ModuleManifest;
+  /** Headers that are added to what it fetches, by host as its manifest names it. */
+  readonly fetchHeaders: Readonly<Record<string, Readonly<Record<string, Setting>>>>;
 }
 
 /** A server that is reached over a connection. */

@@ -19,6 +19,8 @@ export interface FetchRules {
   readonly requestBytes: number;
   /** Counted after decompression. */
   readonly responseBytes: number;
+  /** Headers that are added, by a host as in `hosts`. What a guest sends under such a name is left out; what comes back shows none of them. */
+  readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Default: the system's resolver. */
   readonly lookup?: (host: string) => Promise<readonly Address[]>;
   /** Certificates to trust in place of the usual ones, in PEM. */
@@ -78,6 +80,32 @@ async function checkedAddresses(
 
 const resolve = (host: string): Promise<Address[]> => resolveName(host, { all: true, verbatim: true });
 
+/** What is added to a request, by lower-case names. */
+function ownHeaders(url: URL, { headers = {} }: FetchRules): Record<string, string> {
+  const own: Record<string, string> = {};
+  for (const [host, given] of Object.entries(headers))
+    if (new Hosts([host]).refusal(url) === undefined)
+      for (const [name, value] of Object.entries(given)) own[name.toLowerCase()] = value;
+  return own;
+}
+
+/** The shortest text that counts as one that was sent along, and not as one that stands there by chance. */
+const LEAST_SECRET = 8;
+
+/** An answer without the headers that the broker added: a host may send back what it was sent, and a guest MUST NOT get it. */
+function hidden(answer: Fetched, own: Readonly<Record<string, string>>): Fetched {
+  const secrets = Object.values(own).flatMap((value) => [value, ...value.split(/\s+/)]);
+  const long = secrets.filter((secret) => secret.length >= LEAST_SECRET).sort((a, b) => b.length - a.length);
+  if (long.length === 0) return answer;
+  const clean = (text: string): string => long.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
+  return {
+    ...answer,
+    headers: Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, clean(value)])),
+    // One character a byte, so that nothing else is touched.
+    body: Buffer.from(clean(Buffer.from(answer.body, "base64").toString("latin1")), "latin1").toString("base64"),
+  };
+}
+
 /** One request on a connection of its own, to one of the addresses that were checked. */
 async function ask(
   { url, method, headers, body }: FetchRequest,
@@ -90,6 +118,7 @@ async function ask(
     if (options.all === true) done(null, [...addresses]);
     else done(null, addresses[0]?.address ?? "", addresses[0]?.family);
   };
+  const own = ownHeaders(url, rules);
   const client = new Client(url.origin, {
     connect: { lookup, timeout: CONNECT_MS, ...(rules.ca !== undefined && { ca: rules.ca }) },
     pipelining: 0,
@@ -102,7 +131,7 @@ async function ask(
     const response = await client.request({
       path: url.pathname + url.search,
       method: method as "GET",
-      headers: { accept: "*/*", "user-agent": "callgate", ...headers, "accept-encoding": ACCEPTED },
+      headers: { accept: "*/*", "user-agent": "callgate", ...headers, ...own, "accept-encoding": ACCEPTED },
       body: body ?? null,
       signal,
     });
@@ -116,7 +145,10 @@ async function ask(
       bare ? undefined : response.headers["content-encoding"],
       rules.responseBytes,
     );
-    return { status, url: url.href, headers: shownHeaders(response.headers), body: bytes.toString("base64") };
+    return hidden(
+      { status, url: url.href, headers: shownHeaders(response.headers), body: bytes.toString("base64") },
+      own,
+    );
   } finally {
     // The body of a redirect is not read. Nothing of a connection is kept for another guest.
     client.destroy().catch(() => {});

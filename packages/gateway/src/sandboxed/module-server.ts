@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { CallgateError, digestOf, isObject, messageOf, parseJson, stringifyJson, type ToolFacts } from "@callgate/core";
 import type { GuestAnswer, GuestCall, RunResult } from "@callgate/sandbox";
 import type { Logger } from "pino";
-import type { ModuleServer as ModuleConfig, ServedConfig } from "../config/index.ts";
+import { type ModuleServer as ModuleConfig, revealAll, type ServedConfig } from "../config/index.ts";
 import { governedFetch } from "../fetching/fetch.ts";
 import { IDENTITY } from "../identity.ts";
 import type { Served } from "../served.ts";
@@ -142,6 +142,9 @@ export class ModuleServer implements Served {
         params,
         {
           hosts,
+          headers: Object.fromEntries(
+            Object.entries(this.config.fetchHeaders).map(([host, given]) => [host, revealAll(given)]),
+          ),
           timeout: Math.min(exchange.within?.left ?? budgets.wall, this.config.timeout),
           requestBytes: budgets.bytesOut,
           responseBytes: Math.min(
