@@ -1,5 +1,6 @@
 import { CallgateError, formatDiagnostic } from "@callgate/core";
 import { type Config, loadConfig, printableLines } from "@callgate/gateway";
+import { holdFileKey } from "@callgate/ledger";
 import type { Command } from "commander";
 
 /** Adds `--config` and `--data`, which every command that needs a configuration has. */
@@ -19,7 +20,11 @@ export async function configOf(
     ...(options.data !== undefined && { data: options.data }),
   });
   for (const warning of loaded.warnings) console.error(printableLines(`warning: ${formatDiagnostic(warning)}`));
-  if (loaded.ok) return loaded.config;
+  if (loaded.ok) {
+    const { data, ledger } = loaded.config;
+    if (ledger.encryption) holdFileKey(data, ledger.encryption.key.reveal());
+    return loaded.config;
+  }
   const n = loaded.diagnostics.length;
   throw new CallgateError("CONFIG_INVALID", `${n} ${n === 1 ? "problem" : "problems"} in the configuration`, {
     diagnostics: loaded.diagnostics,

@@ -74,6 +74,7 @@ export class Broker {
     try {
       ledger = await openLedger({
         folder: config.data,
+        ...(config.ledger.encryption && { fileKey: config.ledger.encryption.key.reveal() }),
         sync: config.ledger.sync === "off" ? "off" : "full",
         payloads: config.ledger.payloads,
         anchors: config.ledger.anchors,

@@ -18,6 +18,7 @@ export { openLog } from "./log.ts";
 export { changedFields } from "./pins.ts";
 export { watchConfig } from "./reload.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
+export { fileKeyOf } from "./setup/file-key.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
 export { printable, printableLines } from "./setup/printable.ts";
 export {

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { join, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
 import type { Database } from "better-sqlite3";
+import { attachDataFile } from "./data-file.ts";
 import { makePrivate, syncFolder } from "./folder.ts";
 import { HASH_BYTES, TILE_WIDTH } from "./merkle.ts";
 import { SEGMENT_TABLES, withoutTriggers } from "./schema.ts";
@@ -39,7 +40,7 @@ function copySegment(db: Database, log: string, { from, to }: Seal, folder: stri
   const draft = join(folder, `${file}.part`);
   rmSync(draft, { force: true });
   makePrivate(draft);
-  db.prepare("ATTACH ? AS segment").run(draft);
+  attachDataFile(db, draft, "segment");
   try {
     db.exec("BEGIN");
     for (const sql of SEGMENT_TABLES) db.exec(sql.replace("CREATE TABLE ", "CREATE TABLE segment."));

@@ -1,6 +1,6 @@
 import { CallgateError } from "@callgate/core";
-import Database from "better-sqlite3";
 import { LOG_KEY } from "./cipher.ts";
+import { openDataFile } from "./data-file.ts";
 import { ledgerPath } from "./folder.ts";
 import { readLogKey } from "./log-key.ts";
 import { PayloadKeyReader } from "./payload-keys.ts";
@@ -37,7 +37,7 @@ export function openEvidence(folder: string): Evidence {
     throw new CallgateError("LEDGER_NOT_FOUND", `there is no key of a ledger in \`${folder}\``, {
       help: "name the broker's data folder with `--data`; evidence is signed with its `ledger-key.json`",
     });
-  const db = new Database(ledgerPath(folder), { readonly: true, fileMustExist: true });
+  const db = openDataFile(ledgerPath(folder), { readonly: true, fileMustExist: true });
   const newest = db
     .prepare<[], { size: number; note: string }>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
     .get();

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { CallgateError, type LedgerRecord, newId, type RecordDraft } from "@callgate/core";
+import { heldFileKey, holdFileKey } from "./file-key.ts";
 import { PATIENCE } from "./patience.ts";
 import type { Ledger, LedgerOptions } from "./port.ts";
 import { Sequencer } from "./sequencer.ts";
@@ -9,8 +10,8 @@ import type { FromWriter, Opened, WriterData } from "./writer.ts";
  * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
  * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
  * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`,
- * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or
- * `LEDGER_FAILED`.
+ * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts),
+ * `LEDGER_FAILED`, or what `openDataFile` throws of keys.
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   return await openSequencer(options);
@@ -20,8 +21,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 export async function openSequencer(options: LedgerOptions): Promise<Sequencer> {
   // Under type stripping this file is `.ts`; built or bundled, it and the writer beside it are `.js`.
   const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+  if (options.fileKey !== undefined) holdFileKey(options.folder, options.fileKey);
+  const key = heldFileKey(options.folder);
   const data: WriterData = {
     folder: options.folder,
+    ...(key !== undefined && { key }),
     sync: options.sync ?? "full",
     payloads: options.payloads ?? true,
     anchors: options.anchors ?? [],

@@ -1,6 +1,7 @@
 import type { LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
+import type { FileKey } from "./file-key.ts";
 import type { Patience } from "./patience.ts";
 import type { Term } from "./query/term.ts";
 
@@ -12,6 +13,8 @@ export interface LedgerOptions {
   readonly sync?: "full" | "off";
   /** Keep arguments and results beside the leaves (default true). Digests are kept in either case. */
   readonly payloads?: boolean;
+  /** Encrypt all files of the folder with this key; without one they MUST be plain. */
+  readonly fileKey?: FileKey;
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };
   /** Where checkpoints are kept outside the folder. At the start each MUST agree with the ledger. */

@@ -1,11 +1,11 @@
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { CallgateError, messageOf, newId } from "@callgate/core";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { parseCheckpoint } from "./checkpoint.ts";
+import { openDataFile } from "./data-file.ts";
 import { ledgerPath, makePrivate, syncFolder } from "./folder.ts";
 import { NO_LEAF } from "./leaf.ts";
-import { takeLease } from "./lease.ts";
+import { folderLease } from "./lease.ts";
 import { adoptLogKey, draftLogKey, type LogKey, publishKey, readLogKey } from "./log-key.ts";
 import { leafHash, type Tree } from "./merkle.ts";
 import { isSignedBy, parseVerifierKey } from "./note.ts";
@@ -57,20 +57,11 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     for (const one of open.splice(0).toReversed()) one.close();
   };
   try {
-    open.push(
-      takeLease(
-        join(resolve(folder), "ledger.lock"),
-        (cause) =>
-          new CallgateError("LEDGER_LOCKED", `another broker is writing to the ledger in \`${folder}\``, {
-            help: "stop it first, or give this one a data folder of its own with `--data`",
-            cause,
-          }),
-      ),
-    );
+    open.push(folderLease(folder));
     const path = ledgerPath(folder);
     // Records hold arguments and results.
     makePrivate(path);
-    const db = new Database(path, { timeout: OPEN_WAIT_MS });
+    const db = openDataFile(path, { timeout: OPEN_WAIT_MS });
     open.push(db);
     requireDurable(db, sync);
     const isNew = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
@@ -108,7 +99,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
 
 function readOnly(path: string): Database.Database | undefined {
   try {
-    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
+    const db = openDataFile(path, { readonly: true, fileMustExist: true, timeout: 0 });
     db.prepare("SELECT 1 FROM sqlite_schema").get();
     return db;
   } catch {

@@ -7,6 +7,7 @@ import { type AnchorTarget, openAnchor } from "./anchor/open.ts";
 import type { BatchMessage } from "./batch.ts";
 import { originOf } from "./checkpoint.ts";
 import { committer } from "./commit.ts";
+import { type FileKey, holdFileKey } from "./file-key.ts";
 import { parseVerifierKey, type VerifierKey } from "./note.ts";
 import type { Patience } from "./patience.ts";
 import { consistencyProof, rootAt } from "./proof.ts";
@@ -17,6 +18,8 @@ import { treeReader } from "./tree-reader.ts";
 /** What the writer's thread is started with. */
 export interface WriterData {
   readonly folder: string;
+  /** Of the folder's files; without one they are plain. */
+  readonly key?: FileKey;
   readonly sync: "full" | "off";
   readonly payloads: boolean;
   readonly anchors: readonly AnchorTarget[];
@@ -77,6 +80,7 @@ async function openWriter(
     anchor: boundedAnchor(openAnchor(target), patience.anchor),
     required: target.required === true,
   }));
+  holdFileKey(data.folder, data.key);
   const store = openStore(data.folder, data.sync);
   try {
     const { log, head, sealed, orphans, db } = store;

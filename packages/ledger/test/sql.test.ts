@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { digestOf } from "@callgate/core";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
+import { holdFileKey, openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
 
 const root = mkdtempSync(join(tmpdir(), "callgate-sql-"));
-const folder = join(root, "data");
+let folder: string;
 const elsewhere = join(root, "elsewhere.db");
+beforeAll(() => void new Database(elsewhere).exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)").close());
 afterAll(() => rmSync(root, { recursive: true }));
-beforeAll(async () => {
+async function fill(): Promise<void> {
   const tool = { server: "mail", name: "send", digest: digestOf("d") };
   const ledger = await openLedger({ folder, sync: "off" });
   const common = { agent: "bot", session: "s", call: "c1", tool };
@@ -32,8 +33,7 @@ beforeAll(async () => {
     error: { code: "no", message: "not now" },
   });
   await ledger.close();
-  new Database(elsewhere).exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)").close();
-});
+}
 
 async function rows(sql: string, limits = { rows: 100, ms: 20_000 }): Promise<SqlValue[][]> {
   const found: SqlValue[][] = [];
@@ -41,7 +41,16 @@ async function rows(sql: string, limits = { rows: 100, ms: 20_000 }): Promise<Sq
   return found;
 }
 
-describe("runSql", () => {
+describe.each([
+  { form: "plain", key: undefined },
+  { form: "encrypted", key: "5f".repeat(32) },
+])("runSql on a ledger that is $form", ({ form, key }) => {
+  beforeAll(async () => {
+    folder = join(root, form);
+    holdFileKey(folder, key);
+    await fill();
+  });
+
   it("gives the views, with an index behind them", async () => {
     expect(
       await rows("SELECT seq, agent, user, tool, verdict, rule, status, ms, error FROM records WHERE seq > 1"),
@@ -105,6 +114,8 @@ describe("runSql", () => {
     ["SAVEPOINT s", "there are no transactions here"],
     ["SELECT 1; DELETE FROM record", "only one statement can be run"],
     ["SELECT 1; /* ; */ SELECT 2", "only one statement can be run"],
+    ["SELECT '\ud800', (SELECT hex(data) FROM payload LIMIT 1) -- '", "the table `payload` cannot be read here"],
+    ["SELECT 1\0; DELETE FROM record", "only one statement can be run"],
     ["SELECT 'a", undefined],
     ["", undefined],
     ["SELECT nope FROM records", "no such column: nope"],
@@ -116,6 +127,11 @@ describe("runSql", () => {
       ...(message !== undefined && { message }),
     });
     expect(existsSync(made)).toBe(false);
+  });
+
+  it("runs the very text that it looked at, whatever half a character does to the quote behind it", async () => {
+    const text = "SELECT '\ud800' FROM records LIMIT 1 -- ', (SELECT hex(data) FROM payload LIMIT 1)";
+    expect(await rows(text)).toEqual([["\ufffd"]]);
   });
 
   it("leaves the ledger as it was", () => {

@@ -10,6 +10,8 @@ export interface VerifyOptions {
   readonly vkey?: string;
   /** Verifier keys of the witnesses among the anchors, or files that hold one each. A witness that none of them signs for vouches for nothing. */
   readonly witnessKeys?: readonly string[];
+  /** The key of the files, 64 hex digits, if they are encrypted. */
+  readonly fileKey?: string;
   /** A folder with archived segments. */
   readonly segments?: string;
   /** Default: as many as the machine runs at a time, one for a small ledger. */

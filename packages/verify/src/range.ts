@@ -13,6 +13,8 @@ export const RANGE = 2 ** RANGE_HEIGHT;
 export interface RangeContext {
   readonly path: string;
   readonly segments: readonly string[];
+  /** Of these files, where they are encrypted. */
+  readonly fileKey?: string;
   readonly log: string;
   /** Seq of the oldest record that is not archived. */
   readonly least: number;
@@ -65,7 +67,7 @@ export interface RangeResult extends RangeTask {
 
 /** A function that checks ranges of one ledger, one after another. It throws only what SQLite throws. */
 export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeResult {
-  const source = new Source(context.path, context.segments, context.least);
+  const source = new Source(context.path, context.segments, context.least, context.fileKey);
   const noteKey = context.key === undefined ? undefined : parseNoteKey(context.key);
   const origin = `callgate/${context.log}`;
 

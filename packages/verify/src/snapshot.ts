@@ -1,5 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
-import { prepareRows } from "./database.ts";
+import type { Database } from "./database.ts";
 import { parseSeals } from "./seal.ts";
 
 /** What a check of a ledger starts from, read in one moment: a broker may go on writing meanwhile. */
@@ -21,9 +20,9 @@ export interface Snapshot {
 export type SchemaRow = readonly [type: string, name: string, sql: string | null];
 export type TileRow = readonly [level: number, index: number, data: unknown];
 
-export function takeSnapshot(db: DatabaseSync): Snapshot {
-  const all = <T>(sql: string, ...values: number[]): T[] => prepareRows(db, sql).all(...values) as unknown as T[];
-  const first = <T>(sql: string): T => prepareRows(db, sql).get() as unknown as T;
+export function takeSnapshot(db: Database): Snapshot {
+  const all = <T>(sql: string, ...values: number[]): T[] => db.rows(sql).all(...values) as unknown as T[];
+  const first = <T>(sql: string): T => db.rows(sql).get() as unknown as T;
   db.exec("BEGIN");
   try {
     const [least, most, count] = first<[number | null, number | null, number]>(
@@ -52,9 +51,9 @@ export function takeSnapshot(db: DatabaseSync): Snapshot {
 }
 
 /** The sizes that seals in a file name, to be computed on the way. What they say is believed only of a record that is in the tree. */
-export function sealedSizes(db: DatabaseSync): number[] {
+export function sealedSizes(db: Database): number[] {
   // As the ledger's index has it.
   const sql = "SELECT leaf FROM record WHERE nullif(nullif(kind, 'intent'), 'outcome') = 'seal' ORDER BY seq";
-  const rows = prepareRows(db, sql).all() as unknown as [unknown][];
+  const rows = db.rows(sql).all() as unknown as [unknown][];
   return parseSeals(rows.flatMap(([text]) => (typeof text === "string" ? [text] : []))).map(({ size }) => size);
 }

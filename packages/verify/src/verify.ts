@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Anchor } from "./anchor.ts";
 import { readAnchors } from "./anchors.ts";
 import { addReadingProblem } from "./database.ts";
+import { isEncrypted } from "./encrypted.ts";
 import { Findings } from "./finding.ts";
 import { judgeAnchor } from "./judge.ts";
 import { findKey } from "./key.ts";
@@ -51,9 +52,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     };
   };
 
-  const opened = openLedgerFile(file, findings);
+  const opened = openLedgerFile(file, options.fileKey, findings);
   if (opened === undefined) return report({});
   const { db, log } = opened;
+  if (options.fileKey !== undefined && !isEncrypted(file))
+    unchecked.push("encryption: a key was given, and the ledger is not encrypted");
   try {
     const origin = `callgate/${log}`;
     const key = findKey(file, options.vkey, opened.vkey, origin, findings);
@@ -65,10 +68,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     const anchors = await readAnchors(options, origin, key?.key, db);
     const snapshot = takeSnapshot(db);
     checkSchema(snapshot.schema, opened.schema, findings);
-    const segments = findSegments(options.segments, findings);
-    const payloadKeys = readPayloadKeys(file, unchecked);
+    const segments = findSegments(options.segments, options.fileKey, findings);
+    const payloadKeys = readPayloadKeys(file, options.fileKey, unchecked);
     const context: RangeContext = {
       path: file,
+      ...(options.fileKey !== undefined && { fileKey: options.fileKey }),
       segments: segments.map(({ path }) => path),
       least: snapshot.least,
       log,

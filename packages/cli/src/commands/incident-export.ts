@@ -1,6 +1,6 @@
 import { CallgateError } from "@callgate/core";
 import { printable } from "@callgate/gateway";
-import { openEvidence } from "@callgate/ledger";
+import { heldFileKey, openEvidence } from "@callgate/ledger";
 import { renderBundleReport, showProgress, verifyBundle, verifyLedger } from "@callgate/verify";
 import { Command } from "commander";
 import { dataFolder } from "../data.ts";
@@ -58,8 +58,10 @@ export function incidentExportCommand(): Command {
           });
         const today = await todayOf(options);
         const incident = openIncident(reader, chosen, today, { scan });
+        const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
           ledger: folder,
+          ...(fileKey !== undefined && { fileKey }),
           anchors: anchor,
           witnessKeys: options.witnessVkey ?? [],
           onProgress: showProgress(process.stderr),

@@ -1,13 +1,12 @@
 import { CallgateError, messageOf } from "@callgate/core";
+import { heldFileKey } from "@callgate/ledger";
 import { renderReport, showProgress, verifyLedger } from "@callgate/verify";
 import { Command, type CommanderError } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
-import { dataFolder } from "../data.ts";
+import { dataFolder, type FolderOptions } from "../data.ts";
 import { fail } from "../output.ts";
 
-interface Options {
-  readonly config: string;
-  readonly data?: string;
+interface Options extends FolderOptions {
   readonly anchor?: string[];
   readonly checkpoint?: string[];
   readonly witnessVkey?: string[];
@@ -55,8 +54,11 @@ export function ledgerVerifyCommand(): Command {
         const { checkpoint, vkey, segments } = options;
         const configured =
           options.anchor === undefined && options.data === undefined ? await configuredAnchors(options) : NONE;
+        const folder = await dataFolder(options);
+        const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
-          ledger: await dataFolder(options),
+          ledger: folder,
+          ...(fileKey !== undefined && { fileKey }),
           anchors: options.anchor ?? configured.anchors,
           witnessKeys: [...configured.witnessKeys, ...(options.witnessVkey ?? [])],
           ...(checkpoint !== undefined && { checkpoints: checkpoint }),

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { decryptCommand, encryptCommand } from "./ledger-encryption.ts";
 import { exportCommand } from "./ledger-export.ts";
 import { indexCommand } from "./ledger-index.ts";
 import { archiveCommand, sealCommand, shredCommand } from "./ledger-keep.ts";
@@ -15,7 +16,7 @@ import { ledgerVerifyCommand } from "./ledger-verify.ts";
 
 /** `callgate ledger`: reads the record of every call, beside a running broker or without one. */
 export function ledgerCommand(): Command {
-  return new Command("ledger")
+  const ledger = new Command("ledger")
     .description("the record of every call: follow it, search it, check it")
     .addCommand(tailCommand())
     .addCommand(queryCommand())
@@ -31,5 +32,13 @@ export function ledgerCommand(): Command {
     .addCommand(sealCommand())
     .addCommand(archiveCommand())
     .addCommand(shredCommand())
+    .addCommand(encryptCommand())
+    .addCommand(decryptCommand())
     .addCommand(ledgerMcpCommand());
+  for (const command of ledger.commands)
+    command.option(
+      "--key-file <file>",
+      "the key of an encrypted ledger (default: CALLGATE_LEDGER_KEY, or the configuration's)",
+    );
+  return ledger;
 }

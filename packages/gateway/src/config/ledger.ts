@@ -1,15 +1,17 @@
 import { resolve } from "node:path";
 import { CallgateError, messageOf } from "@callgate/core";
-import { type AnchorTarget, openAnchor } from "@callgate/ledger";
+import { type AnchorTarget, openAnchor, parseFileKey } from "@callgate/ledger";
 import { compileRedaction, type RedactRule } from "../record-redaction.ts";
-import type { Findings } from "./findings.ts";
 import { definedOnly } from "./manifest.ts";
+import { expand, type Place } from "./placeholder.ts";
 import type { ConfigInput } from "./schema.ts";
+import { Secret } from "./secret.ts";
 import type { Source } from "./source.ts";
 import type { LedgerConfig } from "./types.ts";
 
 /** The ledger's settings, with anchors and redactions checked as far as that needs no anchor to answer. */
-export function resolveLedger({ ledger }: ConfigInput, source: Source, dir: string, findings: Findings): LedgerConfig {
+export async function resolveLedger({ ledger }: ConfigInput, source: Source, place: Place): Promise<LedgerConfig> {
+  const { dir, findings } = place;
   const { sync, payloads, search, retention } = ledger;
   if (sync !== "full")
     findings.warn(
@@ -44,10 +46,42 @@ export function resolveLedger({ ledger }: ConfigInput, source: Source, dir: stri
       );
     return rule;
   });
-  return { sync, payloads, search, anchors, retention: definedOnly(retention), redact };
+  const key = ledger.encryption && (await resolveFileKey(ledger.encryption.key, source, place));
+  return {
+    sync,
+    payloads,
+    search,
+    anchors,
+    retention: definedOnly(retention),
+    redact,
+    ...(key !== undefined && { encryption: { key } }),
+  };
 }
 
 /** A file's path starts from the configuration's folder, as every path in it does. */
 function placed(to: string, dir: string): string {
   return /^file:(?!\/\/)/.test(to) ? `file:${resolve(dir, to.slice("file:".length).trim())}` : to;
+}
+
+/** The key of the ledger's files, from where `written` says that it stands. Undefined, and a finding, if it is none. */
+export async function resolveFileKey(written: string, source: Source, place: Place): Promise<Secret | undefined> {
+  const span = source.at(["ledger", "encryption", "key"]);
+  const before = place.findings.errors.length;
+  const value = await expand(written, span, { folders: false, secrets: true }, place);
+  if (!(value instanceof Secret)) {
+    if (place.findings.errors.length === before)
+      place.findings.error(
+        "the key is written out",
+        span,
+        "read it with `${env:NAME}` or `${file:path}`: who reads the configuration is not to read the ledger",
+      );
+    return undefined;
+  }
+  try {
+    parseFileKey(value.reveal());
+    return value;
+  } catch (error) {
+    place.findings.error(messageOf(error), span, error instanceof CallgateError ? (error.help ?? "") : "");
+    return undefined;
+  }
 }

@@ -304,6 +304,24 @@ export const configSchema = z
               ["file:/mnt/other/callgate.anchor"],
             ),
           ),
+        encryption: z
+          .strictObject({
+            key: line.meta(
+              about(
+                "64 hex digits, as `openssl rand -hex 32` makes them, read with `${env:NAME}` or `${file:path}`. Keep it apart from the data folder: without it nothing can be read.",
+                "${env:CALLGATE_LEDGER_KEY}",
+              ),
+            ),
+          })
+          .optional()
+          .meta(
+            about(
+              "Encrypt the ledger's files. Those that are there already: `callgate ledger encrypt`. Without it they are plain.",
+              {
+                key: "${env:CALLGATE_LEDGER_KEY}",
+              },
+            ),
+          ),
         retention: z
           .strictObject({
             segment: z

@@ -208,6 +208,8 @@ export interface LedgerConfig {
   readonly anchors: readonly AnchorTarget[];
   readonly retention: { readonly segment?: number };
   readonly redact: readonly RedactRule[];
+  /** The key that all files of the data folder are encrypted with; absent if they are plain. */
+  readonly encryption?: { readonly key: Secret };
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
