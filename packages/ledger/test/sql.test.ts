@@ -80,8 +80,8 @@ describe.each([
   it.each([
     ["ATTACH '{elsewhere}' AS x", "no other file can be attached"],
     ["DETACH main", "nothing can be detached"],
-    ["VACUUM", "no other file can be attached"],
-    ["VACUUM INTO '{made}'", "no other file can be attached"],
+    ["VACUUM", "nothing can be changed here"],
+    ["VACUUM INTO '{made}'", "nothing can be changed here"],
     ["PRAGMA query_only = OFF", "the pragma `query_only` is not available"],
     ["PRAGMA writable_schema = ON", "the pragma `writable_schema` is not available"],
     ["SELECT * FROM pragma_database_list", "the table `pragma_database_list` cannot be read here"],

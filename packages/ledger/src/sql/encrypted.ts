@@ -8,9 +8,10 @@ import { VIEWS } from "./views.ts";
 
 /**
  * Runs a statement on an encrypted file. The SQLite that can decrypt has no authorizer, and the one that has cannot decrypt. But what
- * a statement may touch is decided when it is compiled, and that depends on nothing but its text and the tables' definitions: so it is
- * compiled first by the one with the authorizer, over an empty ledger of the same tables and views, and runs on the other only if
- * nothing was refused. INVARIANT: the text that runs is the text that was compiled, and the file's own tables are the format's.
+ * a statement that gives rows may touch is decided when it is compiled, and that depends on nothing but its text and the tables'
+ * definitions: so it is compiled first by the one with the authorizer, over an empty ledger of the same tables and views, and runs on
+ * the other only if nothing was refused. INVARIANT: the text that runs is the text that was compiled, and the file's own tables are
+ * the format's.
  */
 export function encryptedRows(file: string, key: FileKey, sql: string): Rows {
   const empty = new DatabaseSync(":memory:", { allowExtension: false });

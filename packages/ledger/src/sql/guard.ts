@@ -28,6 +28,8 @@ export function guard(db: DatabaseSync): Guard {
         const rest = sql.slice(sql.indexOf(statement.sourceSQL) + statement.sourceSQL.length);
         if (/\S/.test(rest.replaceAll(/--[^\n]*|\/\*.*?(?:\*\/|$)|;/gs, " ")))
           throw new Error("only one statement can be run");
+        // VACUUM asks only while it runs, for what it does behind the scenes. It gives no rows, and is not run.
+        if (statement.columns().length === 0) throw new Error("nothing can be changed here");
         return statement;
       } catch (error) {
         throw explain(error);
