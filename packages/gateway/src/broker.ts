@@ -77,6 +77,7 @@ export class Broker {
         ...(config.ledger.encryption && { fileKey: config.ledger.encryption.key.reveal() }),
         sync: config.ledger.sync === "off" ? "off" : "full",
         payloads: config.ledger.payloads,
+        signatures: config.ledger.signatures,
         anchors: config.ledger.anchors,
         ...config.ledger.retention,
         onAnchorError: ({ name, error }) =>

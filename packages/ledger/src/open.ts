@@ -9,7 +9,7 @@ import type { FromWriter, Opened, WriterData } from "./writer.ts";
 /**
  * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
  * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
- * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`,
+ * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `ML_DSA_UNKNOWN`,
  * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts),
  * `LEDGER_FAILED`, or what `openDataFile` throws of keys.
  */
@@ -28,6 +28,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     ...(key !== undefined && { key }),
     sync: options.sync ?? "full",
     payloads: options.payloads ?? true,
+    signatures: options.signatures ?? ["ed25519"],
     anchors: options.anchors ?? [],
     patience: { ...PATIENCE, ...options.patience },
   };

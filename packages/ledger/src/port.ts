@@ -4,6 +4,7 @@ import type { AnchorTarget } from "./anchor/open.ts";
 import type { FileKey } from "./file-key.ts";
 import type { Patience } from "./patience.ts";
 import type { Term } from "./query/term.ts";
+import type { SignatureKind } from "./store.ts";
 
 /** How to open a ledger for writing. */
 export interface LedgerOptions {
@@ -15,6 +16,8 @@ export interface LedgerOptions {
   readonly payloads?: boolean;
   /** Encrypt all files of the folder with this key; without one they MUST be plain. */
   readonly fileKey?: FileKey;
+  /** What checkpoints are signed with, Ed25519 always (default: that alone). */
+  readonly signatures?: readonly SignatureKind[];
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };
   /** Where checkpoints are kept outside the folder. At the start each MUST agree with the ledger. */

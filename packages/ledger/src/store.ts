@@ -12,6 +12,7 @@ import { isSignedBy, parseVerifierKey } from "./note.ts";
 import { PayloadKeys } from "./payload-keys.ts";
 import { createSchema, FORMAT, readMeta, schemaProblems } from "./schema.ts";
 import { lastSeal } from "./seal.ts";
+import { openSecondKey, type SecondKey } from "./second-key.ts";
 import { rebuildTree } from "./tree-reader.ts";
 
 /** How long opening waits for others that have a file for themselves, in milliseconds. Afterwards nothing ever waits in SQLite. */
@@ -26,12 +27,17 @@ export interface Head {
   readonly ts: number;
 }
 
+/** How checkpoints are signed. Ed25519 is always among them. */
+export type SignatureKind = "ed25519" | "ml-dsa-44";
+
 /** A ledger opened for writing. Only the writer's thread holds one. */
 export interface Store {
   readonly db: Database.Database;
   readonly log: string;
   readonly key: LogKey;
   readonly keys: PayloadKeys;
+  /** Signs checkpoints too, if that is wanted. */
+  readonly second: SecondKey | undefined;
   readonly head: Head;
   /** Over all records. The committer makes it grow. */
   readonly tree: Tree;
@@ -50,7 +56,11 @@ export interface Store {
  * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_MISSING` if there is the key of a ledger that is not there,
  * `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
  */
-export function openStore(folder: string, sync: "full" | "off"): Store {
+export function openStore(
+  folder: string,
+  sync: "full" | "off",
+  signatures: readonly SignatureKind[] = ["ed25519"],
+): Store {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const open: { close(): unknown }[] = [];
   const close = (): void => {
@@ -69,6 +79,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     const head = readHead(db);
     const tree = treeOf(db, head.seq);
     checkNewest(db, key, head, tree);
+    const second = signatures.includes("ml-dsa-44") ? openSecondKey(db, folder, key.log) : undefined;
     const keys = PayloadKeys.open(folder, sync, { log: key.log, begun: head.seq > 0, shredded: shreddedIn(db) });
     open.push(keys);
     const orphans = findOrphans(db);
@@ -79,6 +90,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
       log: key.log,
       key,
       keys,
+      second,
       head,
       tree,
       sealed,

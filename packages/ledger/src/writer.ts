@@ -11,7 +11,7 @@ import { type FileKey, holdFileKey } from "./file-key.ts";
 import { parseVerifierKey, type VerifierKey } from "./note.ts";
 import type { Patience } from "./patience.ts";
 import { consistencyProof, rootAt } from "./proof.ts";
-import { type Head, openStore, type Store } from "./store.ts";
+import { type Head, openStore, type SignatureKind, type Store } from "./store.ts";
 import { perform, type Task } from "./task.ts";
 import { treeReader } from "./tree-reader.ts";
 
@@ -22,6 +22,7 @@ export interface WriterData {
   readonly key?: FileKey;
   readonly sync: "full" | "off";
   readonly payloads: boolean;
+  readonly signatures: readonly SignatureKind[];
   readonly anchors: readonly AnchorTarget[];
   readonly patience: Patience;
 }
@@ -81,7 +82,7 @@ async function openWriter(
     required: target.required === true,
   }));
   holdFileKey(data.folder, data.key);
-  const store = openStore(data.folder, data.sync);
+  const store = openStore(data.folder, data.sync, data.signatures);
   try {
     const { log, head, sealed, orphans, db } = store;
     let newest = db.prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").get();

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type Anchor, readAnchorFile, readCheckpointFile } from "./anchor.ts";
 import type { Database } from "./database.ts";
 import { textOf } from "./key.ts";
-import { COSIGNATURE, type NoteKey, parseNoteKey } from "./note.ts";
+import { COSIGNATURE, ML_DSA, type NoteKey, parseNoteKey } from "./note.ts";
 import type { VerifyOptions } from "./options.ts";
 import { askWitness } from "./witness.ts";
 
@@ -21,7 +21,7 @@ export async function readAnchors(
     at: (wanted: number) => (at.get(wanted) as unknown as [string] | undefined)?.[0],
   };
   const given = named.witnessKeys ?? [];
-  const keys = given.map((text) => parseNoteKey(textOf(text) ?? text, COSIGNATURE));
+  const keys = given.map((text) => parseNoteKey(textOf(text) ?? text, COSIGNATURE, ML_DSA));
   const wrong = given[keys.indexOf(undefined)];
   const asked = (named.anchors ?? []).map(async (name): Promise<Anchor> => {
     const isWitness = /^https?:\/\//.test(name);

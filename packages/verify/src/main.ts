@@ -17,6 +17,7 @@ Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, 
   --witness-vkey KEY  a witness's verifier key, or a file that holds it; without it a witness vouches for nothing;
                       may be repeated
   --vkey KEY          the log's verifier key, or a file that holds it (default: the folder's own)
+  --ml-dsa-vkey KEY   its verifier key of ML-DSA-44, if it has one, or a file that holds it
   --key-file FILE     a file with the key of an encrypted ledger, 64 hex digits (or CALLGATE_LEDGER_KEY in the environment)
   --segments FOLDER   check archived segments too
   --open-all          decrypt every payload, where the keys are there (default: the first of each session)
@@ -73,6 +74,7 @@ async function main(): Promise<number> {
     checkpoints: values.checkpoint ?? [],
     witnessKeys: values["witness-vkey"] ?? [],
     ...(values.vkey !== undefined && { vkey: values.vkey }),
+    ...(values["ml-dsa-vkey"] !== undefined && { secondVkey: values["ml-dsa-vkey"] }),
     ...(fileKey !== undefined && { fileKey }),
     ...(values.segments !== undefined && { segments: values.segments }),
     ...(threads !== undefined && { threads }),
@@ -94,6 +96,7 @@ function parse() {
       bundle: { type: "string" },
       proof: { type: "string" },
       vkey: { type: "string" },
+      "ml-dsa-vkey": { type: "string" },
       segments: { type: "string" },
       "key-file": { type: "string" },
       threads: { type: "string" },

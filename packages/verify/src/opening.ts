@@ -18,6 +18,8 @@ export interface OpenedLedger {
   /** The digest of its schema, and its verifier key. */
   readonly schema: string | undefined;
   readonly vkey: string | undefined;
+  /** The verifier key of its second, ML-DSA-44 signatures, if it has any. */
+  readonly secondVkey: string | undefined;
 }
 
 /** Opens a ledger; undefined, and a finding, if it is no ledger of the known format. */
@@ -37,7 +39,10 @@ export function openLedgerFile(
     const format = meta?.get("format");
     if (format === FORMAT) {
       const log = meta?.get("log");
-      if (log !== undefined) return { db, log, schema: meta?.get("schema"), vkey: meta?.get("vkey") };
+      if (log !== undefined) {
+        const [schema, vkey, secondVkey] = ["schema", "vkey", "vkey-ml-dsa-44"].map((name) => meta?.get(name));
+        return { db, log, schema, vkey, secondVkey };
+      }
       findings.add("integrity", "log", "the ledger does not say which log it is");
     } else {
       const what = format === undefined ? "no ledger" : `a ledger of the format \`${format}\`, not \`${FORMAT}\``;

@@ -1,7 +1,7 @@
 import { beforeRange, Chain } from "./chain.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { HASH, Subtrees, TILE } from "./merkle.ts";
-import { type NoteKey, openNote, parseNoteKey } from "./note.ts";
+import { ML_DSA, type NoteKey, openNote, parseNoteKey } from "./note.ts";
 import type { PayloadKeys } from "./payload.ts";
 import { type CheckpointRow, type Differs, Source } from "./source.ts";
 
@@ -20,6 +20,8 @@ export interface RangeContext {
   readonly least: number;
   /** The verifier key that checkpoints are checked against. */
   readonly key?: string;
+  /** The one of ML-DSA-44, where the log has one. */
+  readonly secondKey?: string;
   /** Keys of payloads, where they are there. */
   readonly payloadKeys?: PayloadKeys;
   /** Open every payload, not only the first of each session. */
@@ -69,6 +71,7 @@ export interface RangeResult extends RangeTask {
 export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeResult {
   const source = new Source(context.path, context.segments, context.least, context.fileKey);
   const noteKey = context.key === undefined ? undefined : parseNoteKey(context.key);
+  const second = context.secondKey === undefined ? undefined : parseNoteKey(context.secondKey, ML_DSA);
   const origin = `callgate/${context.log}`;
 
   return ({ first, last }) => {
@@ -97,7 +100,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
     }
 
     const tree = new Subtrees(hashes, leaves);
-    const claims = claimsOf(source.checkpoints(first, last), origin, noteKey, findings);
+    const claims = claimsOf(source.checkpoints(first, last), origin, noteKey, second, findings);
     const wanted = new Set(context.sizes.filter((size) => size >= first && size <= last));
     for (const { size } of claims) wanted.add(size);
     const parts = [...wanted]
@@ -135,12 +138,13 @@ function claimsOf(
   rows: readonly CheckpointRow[],
   origin: string,
   key: NoteKey | undefined,
+  second: NoteKey | undefined,
   findings: Findings,
 ): { size: number; root: Buffer }[] {
   const claims: { size: number; root: Buffer }[] = [];
   for (const [size, note] of rows) {
     const name = `the checkpoint of ${size} records`;
-    const opened = typeof note === "string" ? openNote(note, key) : { problem: "it is not a text" };
+    const opened = typeof note === "string" ? openNote(note, key, second) : { problem: "it is not a text" };
     if ("problem" in opened) {
       findings.add("integrity", "checkpoint", `${name} cannot be read: ${opened.problem}`, size);
       continue;
@@ -154,6 +158,8 @@ function claimsOf(
     }
     if (key !== undefined && signed !== "yes")
       findings.add("integrity", "checkpoint-signature", `${name} is not signed by the log's key`, size);
+    if (opened.second === "wrong")
+      findings.add("integrity", "checkpoint-signature", `${name} has an ML-DSA-44 signature that is not right`, size);
   }
   return claims;
 }

@@ -22,6 +22,8 @@ export function renderReport(report: Report): string {
   }
   if (report.key !== undefined)
     row("key", `${report.key.vkey} (${report.key.from === "given" ? "as given" : "the folder's own"})`);
+  if (report.secondKey !== undefined)
+    row("ML-DSA-44", `${report.secondKey.id} (${report.secondKey.from === "given" ? "as given" : "the ledger's own"})`);
   for (const { name, newest, covers, unproven } of report.anchors)
     row(
       "anchor",

@@ -31,6 +31,8 @@ export interface Report {
   readonly head?: { readonly size: number; readonly root: string };
   /** The key that checkpoints were checked against, and where it is from. */
   readonly key?: { readonly vkey: string; readonly from: "given" | "folder" };
+  /** The same of ML-DSA-44, if the log has one: its key's id, which stands in every signature. */
+  readonly secondKey?: { readonly id: string; readonly from: "given" | "folder" };
   readonly anchors: readonly AnchorReport[];
   readonly counts: Counts;
   /** What was not looked at, and why. */

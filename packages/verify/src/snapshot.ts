@@ -10,6 +10,8 @@ export interface Snapshot {
   readonly count: number;
   /** The newest checkpoint's size; 0 if there is none. */
   readonly newestCheckpoint: number;
+  /** Its note. */
+  readonly newestNote: unknown;
   readonly tiles: readonly TileRow[];
   /** Sizes at which records that call themselves seals were made: none of them was looked at yet. */
   readonly sealedSizes: readonly number[];
@@ -28,6 +30,9 @@ export function takeSnapshot(db: Database): Snapshot {
     const [least, most, count] = first<[number | null, number | null, number]>(
       "SELECT min(seq), max(seq), count(*) FROM record",
     );
+    const [newestCheckpoint, newestNote] = (db
+      .rows("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
+      .get() ?? []) as [number?, unknown?];
     return {
       // Without what SQLite makes by itself: it has no text. All that has one is run, whatever its name and its type say.
       schema: all<SchemaRow>(
@@ -37,7 +42,8 @@ export function takeSnapshot(db: Database): Snapshot {
       least: least ?? 0,
       most: most ?? 0,
       count,
-      newestCheckpoint: first<[number | null]>("SELECT max(size) FROM checkpoint")[0] ?? 0,
+      newestCheckpoint: newestCheckpoint ?? 0,
+      newestNote,
       tiles: all<TileRow>("SELECT level, idx, data FROM tile WHERE level > 0 ORDER BY level, idx"),
       sealedSizes: sealedSizes(db),
       strays: all<[number]>(

@@ -5,7 +5,7 @@ import { addReadingProblem } from "./database.ts";
 import { isEncrypted } from "./encrypted.ts";
 import { Findings } from "./finding.ts";
 import { judgeAnchor } from "./judge.ts";
-import { findKey } from "./key.ts";
+import { checkSecondSignature, findKey, findSecondKey } from "./key.ts";
 import { ledgerFile, openLedgerFile } from "./opening.ts";
 import type { VerifyOptions } from "./options.ts";
 import { readPayloadKeys } from "./payload-keys.ts";
@@ -64,6 +64,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     else if (key.from === "folder")
       unchecked.push("whose key it is: it is from the folder itself; give the one you know with --vkey");
 
+    const second = findSecondKey(file, options.secondVkey, opened.secondVkey, findings);
+
     // Before the ledger itself: what a broker that is running anchors meanwhile is not to look like records that are gone.
     const anchors = await readAnchors(options, origin, key?.key, db);
     const snapshot = takeSnapshot(db);
@@ -77,6 +79,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       least: snapshot.least,
       log,
       ...(key !== undefined && { key: key.key.text }),
+      ...(second !== undefined && { secondKey: second.key.text }),
       ...(payloadKeys !== undefined && { payloadKeys }),
       openAll: options.openAll ?? false,
       sizes: [
@@ -88,6 +91,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     if (options.skipIndexes === true) unchecked.push("indexes: left out as asked");
 
     checkEnds(snapshot, findings);
+    if (second !== undefined && snapshot.newestNote !== undefined)
+      checkSecondSignature(snapshot.newestNote, second, findings, unchecked);
     const tiles = checkTiles(snapshot.tiles, whole, snapshot.most, findings);
     const seals = parseSeals(whole.seals);
     checkSegments(segments, seals, findings);
@@ -106,6 +111,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       ...(covers > 0 && !gone && { completeTo: covers }),
       head: { size: whole.size, root: whole.root.toString("base64") },
       ...(key !== undefined && { key: { vkey: key.key.text, from: key.from } }),
+      ...(second !== undefined && { secondKey: { id: second.key.id, from: second.from } }),
       anchors: judged,
       counts: {
         records: whole.records,

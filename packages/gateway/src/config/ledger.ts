@@ -46,6 +46,12 @@ export async function resolveLedger({ ledger }: ConfigInput, source: Source, pla
       );
     return rule;
   });
+  if (!ledger.signatures.includes("ed25519"))
+    findings.error(
+      "every checkpoint is signed with `ed25519`",
+      source.at(["ledger", "signatures"]),
+      "write `signatures: [ed25519, ml-dsa-44]`",
+    );
   const key = ledger.encryption && (await resolveFileKey(ledger.encryption.key, source, place));
   return {
     sync,
@@ -54,6 +60,7 @@ export async function resolveLedger({ ledger }: ConfigInput, source: Source, pla
     anchors,
     retention: definedOnly(retention),
     redact,
+    signatures: [...new Set(ledger.signatures)],
     ...(key !== undefined && { encryption: { key } }),
   };
 }

@@ -208,6 +208,8 @@ export interface LedgerConfig {
   readonly anchors: readonly AnchorTarget[];
   readonly retention: { readonly segment?: number };
   readonly redact: readonly RedactRule[];
+  /** What checkpoints are signed with; Ed25519 is among them. */
+  readonly signatures: readonly ("ed25519" | "ml-dsa-44")[];
   /** The key that all files of the data folder are encrypted with; absent if they are plain. */
   readonly encryption?: { readonly key: Secret };
 }
