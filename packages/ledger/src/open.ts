@@ -40,6 +40,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
   const { log, head, sealed, orphans, anchors } = await opened(worker);
 
   const boot = newId("boot");
+  const lags = data.anchors.map(({ lag }) => lag);
   const sequencer = new Sequencer(worker, {
     log,
     boot,
@@ -47,6 +48,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     recovered: orphans.length,
     sealed,
     anchors,
+    ...(lags.some((lag) => lag !== undefined) && { lags }),
     ...(options.segment !== undefined && { segment: options.segment }),
     ...(options.onAnchorError !== undefined && { onAnchorError: options.onAnchorError }),
     ...(options.onFailure !== undefined && { onFailure: options.onFailure }),

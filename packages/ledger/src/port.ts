@@ -42,7 +42,7 @@ export interface Ledger {
   readonly recovered: number;
   /**
    * Appends and resolves with the record's seq once it is durable. MUST NOT resolve before. Rejects with `LEDGER_FAILED`,
-   * or with `LEDGER_BUSY` if another program holds the file of the payloads' keys: then nothing was written, and a later append may do.
+   * with `LEDGER_ANCHOR_BEHIND` for an intent while an anchor is behind by more than its `lag`, or with `LEDGER_BUSY` if another program holds the file of the payloads' keys: then nothing was written, and a later append may do.
    */
   append(draft: RecordDraft): Promise<number>;
   /**

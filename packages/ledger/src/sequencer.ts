@@ -1,7 +1,9 @@
 import type { Worker } from "node:worker_threads";
 import { CallgateError, messageOf, type RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
+import type { Lag } from "./anchor/open.ts";
 import { Batch } from "./batch.ts";
+import { Lagging } from "./lagging.ts";
 import { buildLeaf, type RunMembers, runMembers } from "./leaf.ts";
 import type { Ledger } from "./port.ts";
 import type { Head } from "./store.ts";
@@ -24,6 +26,8 @@ export interface Run {
   readonly sealed: number;
   readonly segment?: number;
   readonly anchors: readonly AnchorState[];
+  /** How far each anchor may be behind, in their order; undefined where none is awaited. */
+  readonly lags?: readonly (Lag | undefined)[];
   readonly onAnchorError?: (anchor: AnchorState) => void;
   readonly onFailure?: (error: Error) => void;
 }
@@ -52,6 +56,7 @@ export class Sequencer implements Ledger {
   readonly #asked = new Map<number, Asked>();
   #nextTask = 1;
   #anchors: readonly AnchorState[] = [];
+  readonly #lagging: Lagging | undefined;
   #durable: number;
   #sealed: number;
   #sealing = false;
@@ -76,6 +81,7 @@ export class Sequencer implements Ledger {
     this.#lastTime = run.head.ts;
     this.#durable = run.head.seq;
     this.#sealed = run.sealed;
+    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch);
     this.#hearAnchors(run.anchors);
     this.#ended = new Promise((resolve) => worker.once("exit", () => resolve()));
     worker.on("message", (message: FromWriter) => this.#hear(message));
@@ -171,6 +177,11 @@ export class Sequencer implements Ledger {
   /** Puts a record into the newest waiting batch. A draft that is refused takes no seq. */
   #add(draft: RecordDraft): Batch {
     if (this.#refusal !== undefined) throw this.#refusal;
+    // Only what lets something happen is refused: what did happen, or was denied, is recorded all the same.
+    if (draft.kind === "intent" && this.#lagging !== undefined) {
+      const problem = this.#lagging.problem(this.#anchors, this.#durable, performance.now());
+      if (problem !== undefined) throw problem;
+    }
     const time = Date.now();
     if (time < this.#lastTime) {
       // The clock went back. Between two such records time only grows, which queries by time rely on.
@@ -234,6 +245,7 @@ export class Sequencer implements Ledger {
     }
     const batch = this.#inFlight;
     this.#inFlight = undefined;
+    this.#lagging?.durable(this.#durable + 1, performance.now());
     this.#durable = message;
     if (this.#waiting.length > 0) {
       this.#flush();
@@ -299,6 +311,7 @@ export class Sequencer implements Ledger {
       if (anchor.error !== undefined && this.#anchors[i]?.error === undefined) this.#run.onAnchorError?.(anchor);
     }
     this.#anchors = anchors;
+    this.#lagging?.seen(anchors);
   }
 
   #hearDone(message: Extract<FromWriter, { done: number }>): void {

@@ -7,7 +7,7 @@ import { renderProofReport, verifyProof } from "./tlog-proof.ts";
 import { verifyLedger } from "./verify.ts";
 
 const HELP = `usage: callgate-verify [options] LEDGER
-       callgate-verify --bundle FOLDER [--vkey KEY] [--json]
+       callgate-verify --bundle FOLDER [--vkey KEY] [--witness-vkey KEY] [--json]
        callgate-verify --proof FILE --vkey KEY [--json]
 
 Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, and changes nothing.
@@ -47,7 +47,11 @@ async function main(): Promise<number> {
   }
   if (values.bundle !== undefined) {
     if (positionals.length > 0) return usage("give either a ledger or `--bundle`");
-    const report = verifyBundle({ bundle: values.bundle, ...(values.vkey !== undefined && { vkey: values.vkey }) });
+    const report = verifyBundle({
+      bundle: values.bundle,
+      witnessKeys: values["witness-vkey"] ?? [],
+      ...(values.vkey !== undefined && { vkey: values.vkey }),
+    });
     console.log(values.json === true ? JSON.stringify(report) : renderBundleReport(report));
     return report.exitCode;
   }

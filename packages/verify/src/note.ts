@@ -77,13 +77,14 @@ export function openNote(note: string, key: NoteKey | undefined, second?: NoteKe
   };
 }
 
-/** When a witness's key signed a note, in Unix seconds; undefined if it did not, or not rightly. `lines` are those of its signatures. */
-export function cosignedAt(note: string, lines: string, key: NoteKey): number | undefined {
+/** When a witness's key signed a note, in Unix seconds; undefined if it did not. `lines` are those of the note's signatures. */
+export function cosignedAt(note: string, lines: string, key: NoteKey): number | "wrong" | undefined {
   const body = note.slice(0, note.indexOf("\n\n") + 1);
   const checkpoint = parseCheckpoint(body);
   const parsed = parseLines(lines.trimEnd());
   if (checkpoint === undefined || parsed === undefined || key.algorithm === ED25519) return undefined;
-  if (signedBy(parsed, key, body, checkpoint) !== "yes") return undefined;
+  const signed = signedBy(parsed, key, body, checkpoint);
+  if (signed === "wrong") return "wrong";
   const own = parsed.find((line) => line.name === key.name && line.id === key.id);
   return own && Number(own.bytes.readBigUInt64BE());
 }

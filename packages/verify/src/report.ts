@@ -1,3 +1,4 @@
+import type { CosignedReport } from "./cosigned.ts";
 import type { Finding } from "./finding.ts";
 import type { AnchorReport } from "./judge.ts";
 
@@ -34,6 +35,8 @@ export interface Report {
   /** The same of ML-DSA-44, if the log has one: its key's id, which stands in every signature. */
   readonly secondKey?: { readonly id: string; readonly from: "given" | "folder" };
   readonly anchors: readonly AnchorReport[];
+  /** What witnesses signed and is kept beside the ledger. */
+  readonly cosigned: readonly CosignedReport[];
   readonly counts: Counts;
   /** What was not looked at, and why. */
   readonly unchecked: readonly string[];

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Anchor } from "./anchor.ts";
 import { readAnchors } from "./anchors.ts";
+import { judgeCosigned, readCosigned, witnessKeysOf } from "./cosigned.ts";
 import { addReadingProblem } from "./database.ts";
 import { isEncrypted } from "./encrypted.ts";
 import { Findings } from "./finding.ts";
@@ -44,6 +45,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       findings: findings.list,
       findingCounts: Object.fromEntries(findings.counts),
       anchors: [],
+      cosigned: [],
       counts: NO_COUNTS,
       unchecked,
       threads: 1,
@@ -68,6 +70,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
 
     // Before the ledger itself: what a broker that is running anchors meanwhile is not to look like records that are gone.
     const anchors = await readAnchors(options, origin, key?.key, db);
+    const witnessed = readCosigned(file, origin, key?.key, witnessKeysOf(options.witnessKeys), unchecked);
     const snapshot = takeSnapshot(db);
     checkSchema(snapshot.schema, opened.schema, findings);
     const segments = findSegments(options.segments, options.fileKey, findings);
@@ -83,7 +86,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       ...(payloadKeys !== undefined && { payloadKeys }),
       openAll: options.openAll ?? false,
       sizes: [
-        ...new Set([...wantedSizes(anchors), ...[snapshot, ...segments].flatMap(({ sealedSizes }) => sealedSizes)]),
+        ...new Set([
+          ...wantedSizes(anchors),
+          ...witnessed.map(({ checkpoint }) => checkpoint.size),
+          ...[snapshot, ...segments].flatMap(({ sealedSizes }) => sealedSizes),
+        ]),
       ],
     };
     const threads = options.threads ?? (snapshot.count < SMALL ? 1 : availableParallelism());
@@ -101,6 +108,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     checkShredded(whole, findings);
     const found = { records: snapshot.most, size: whole.size, roots: whole.roots };
     const judged = anchors.map((anchor) => judgeAnchor(anchor, found, key !== undefined, findings, unchecked));
+    const cosigned = judgeCosigned(witnessed, found, findings, unchecked);
     if (anchors.length === 0)
       unchecked.push("completeness: no anchor was given, so that a cut-off end or a full rewrite would not show");
     const covers = Math.max(0, ...judged.map((anchor) => anchor.covers));
@@ -113,6 +121,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       ...(key !== undefined && { key: { vkey: key.key.text, from: key.from } }),
       ...(second !== undefined && { secondKey: { id: second.key.id, from: second.from } }),
       anchors: judged,
+      cosigned,
       counts: {
         records: whole.records,
         archived: whole.archived,

@@ -36,7 +36,7 @@ export async function askWitness(
         const opened = openNote(note, undefined);
         if ("problem" in opened) return problem(opened.problem);
         if (keys.length === 0) return { ...seen(opened.checkpoint), unproven: true };
-        if (keys.some((key) => cosignedAt(note, answer.text, key) !== undefined)) return seen(opened.checkpoint);
+        if (keys.some((key) => typeof cosignedAt(note, answer.text, key) === "number")) return seen(opened.checkpoint);
         return problem("its signature is not that of a witness's key that was given");
       }
       if (answer.status === 404) return nothing;

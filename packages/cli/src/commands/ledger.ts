@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { anchorsCommand } from "./ledger-anchors.ts";
 import { decryptCommand, encryptCommand } from "./ledger-encryption.ts";
 import { exportCommand } from "./ledger-export.ts";
 import { indexCommand } from "./ledger-index.ts";
@@ -29,6 +30,7 @@ export function ledgerCommand(): Command {
     .addCommand(exportCommand())
     .addCommand(proofCommand())
     .addCommand(ledgerVerifyCommand())
+    .addCommand(anchorsCommand())
     .addCommand(sealCommand())
     .addCommand(archiveCommand())
     .addCommand(shredCommand())

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import { CallgateError, messageOf } from "@callgate/core";
+import { CallgateError, messageOf, type Span } from "@callgate/core";
 import { type AnchorTarget, openAnchor, parseFileKey } from "@callgate/ledger";
 import { compileRedaction, type RedactRule } from "../record-redaction.ts";
+import type { Findings } from "./findings.ts";
 import { definedOnly } from "./manifest.ts";
 import { expand, type Place } from "./placeholder.ts";
 import type { ConfigInput } from "./schema.ts";
@@ -20,13 +21,14 @@ export async function resolveLedger({ ledger }: ConfigInput, source: Source, pla
       "write `sync: full` where the ledger is evidence",
     );
   const anchors = ledger.anchors.map((written, i): AnchorTarget => {
-    const target: AnchorTarget =
-      typeof written === "string" ? { to: written } : { ...definedOnly(written), to: written.to };
+    const at = source.at(["ledger", "anchors", i]);
+    const target: AnchorTarget = typeof written === "string" ? { to: written } : targetOf(written);
+    if (typeof written !== "string" && written.lag !== undefined) checkLag(written, at, findings);
     try {
       openAnchor(target);
     } catch (error) {
       const help = error instanceof CallgateError ? error.help : undefined;
-      findings.error(messageOf(error), source.at(["ledger", "anchors", i]), help ?? "");
+      findings.error(messageOf(error), at, help ?? "");
     }
     return { ...target, to: placed(target.to, dir) };
   });
@@ -63,6 +65,32 @@ export async function resolveLedger({ ledger }: ConfigInput, source: Source, pla
     signatures: [...new Set(ledger.signatures)],
     ...(key !== undefined && { encryption: { key } }),
   };
+}
+
+type WrittenAnchor = Exclude<ConfigInput["ledger"]["anchors"][number], string>;
+
+function targetOf({ lag, to, required, vkey }: WrittenAnchor): AnchorTarget {
+  const { records, time } = lag ?? {};
+  return {
+    to,
+    required,
+    ...(vkey !== undefined && { vkey }),
+    ...(lag !== undefined && {
+      lag: { ...(records !== undefined && { records }), ...(time !== undefined && { ms: time }) },
+    }),
+  };
+}
+
+/** An anchor gets a checkpoint a second after a commit: what it may be behind by MUST leave it the time. */
+const LEAST_LAG_MS = 5000;
+
+function checkLag({ lag, required }: WrittenAnchor, at: Span, findings: Findings): void {
+  if (!required)
+    findings.error("`lag` holds for an anchor that is required", at, "add `required: true`, or remove `lag`");
+  if (lag?.records === undefined && lag?.time === undefined)
+    findings.error("`lag` says nothing", at, "write `lag: { time: 60s }`, or so many `records`");
+  if (lag?.time !== undefined && lag.time < LEAST_LAG_MS)
+    findings.error("the time in `lag` is too short for any anchor", at, "write `5s` or more");
 }
 
 /** A file's path starts from the configuration's folder, as every path in it does. */

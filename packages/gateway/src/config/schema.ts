@@ -156,6 +156,17 @@ const anchor = z.union([
   z.strictObject({
     to: line.meta(about("Where: as an anchor that is a text.", "https://witness.example.com")),
     required: z.boolean().default(false).meta(about("Refuse to start while it cannot be asked.", false)),
+    lag: z
+      .strictObject({
+        records: z.int().min(1000).optional().meta(about("So many records that it has not seen.", 10_000)),
+        time: duration.optional().meta(about("So long that it has not seen a record; from `5s` on.", "60s")),
+      })
+      .optional()
+      .meta(
+        about("With `required`: no call runs while it is behind by more than that. They run again once it is back.", {
+          time: "60s",
+        }),
+      ),
     vkey: line
       .optional()
       .meta(about("The witness's key, to check its signatures with.", "witness.example.com+1b2c3d4e+BAA")),
