@@ -82,6 +82,7 @@ export class Broker {
         ...config.ledger.retention,
         onAnchorError: ({ name, error }) =>
           log.warn({ anchor: name, err: error }, "an anchor does not keep the ledger's checkpoints"),
+        onKeepError: (error) => log.warn({ err: error.message }, "an old segment of the ledger cannot be taken out"),
         boot: { callgate: IDENTITY.version, node: process.version, config: config.digest },
         onFailure: (error) => log.fatal({ err: error.message }, "the ledger failed: every call is refused from now on"),
       });

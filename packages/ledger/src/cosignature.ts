@@ -23,9 +23,9 @@ export function isCosignedBy(note: Note, key: VerifierKey): boolean {
   const checkpoint = checkpointIn(note.text);
   return (
     own.length > 0 &&
-    checkpoint !== undefined &&
     own.every(({ bytes }) => {
-      if (key.algorithm === ML_DSA) return mlDsaVerify(key.key, key.name, checkpoint, bytes);
+      if (key.algorithm === ML_DSA)
+        return checkpoint !== undefined && mlDsaVerify(key.key, key.name, checkpoint, bytes);
       if (key.algorithm !== COSIGNATURE || bytes.length !== 72) return false;
       return verify(null, signedText(note.text, bytes.readBigUInt64BE()), key.key, bytes.subarray(8));
     })

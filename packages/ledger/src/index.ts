@@ -17,6 +17,7 @@ export type { ExportTarget, OutgoingRecord } from "./export/target.ts";
 export { writeTiles } from "./export/tiles-target.ts";
 export { type LedgerTree, openTree } from "./export/tree.ts";
 export { type FileKey, heldFileKey, holdFileKey, parseFileKey } from "./file-key.ts";
+export type { Keep } from "./keeping.ts";
 export { archiveSegments, type OfflineOptions, sealLedger, shredSession } from "./offline.ts";
 export { openLedger } from "./open.ts";
 export type {

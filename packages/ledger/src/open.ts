@@ -50,6 +50,8 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     anchors,
     ...(lags.some((lag) => lag !== undefined) && { lags }),
     ...(options.segment !== undefined && { segment: options.segment }),
+    ...(options.keep !== undefined && { keep: options.keep }),
+    ...(options.onKeepError !== undefined && { onKeepError: options.onKeepError }),
     ...(options.onAnchorError !== undefined && { onAnchorError: options.onAnchorError }),
     ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
   });
@@ -57,6 +59,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     for (const leaf of orphans) sequencer.appendLater(unknownOutcome(JSON.parse(leaf) as LedgerRecord));
     // A single commit order makes this durable only after every outcome before it.
     await sequencer.append({ kind: "boot", detail: { ...options.boot, recovered: orphans.length } });
+    sequencer.startKeeping();
   } catch (error) {
     await sequencer.close();
     throw error;

@@ -2,6 +2,7 @@ import type { LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
 import type { FileKey } from "./file-key.ts";
+import type { Keep } from "./keeping.ts";
 import type { Patience } from "./patience.ts";
 import type { Term } from "./query/term.ts";
 import type { SignatureKind } from "./store.ts";
@@ -26,6 +27,10 @@ export interface LedgerOptions {
   readonly onAnchorError?: (anchor: AnchorState) => void;
   /** Seal the records as a segment whenever there are so many since the last seal. */
   readonly segment?: number;
+  /** For how long sealed segments stay; without it for ever. */
+  readonly keep?: Keep;
+  /** Called when a segment could not be taken out; it stays, and is tried again. */
+  readonly onKeepError?: (error: Error) => void;
   /** Other waits than those that are usual; for tests. */
   readonly patience?: Partial<Patience>;
   /** Called once if the writer fails; every later append is refused with `LEDGER_FAILED`. */
@@ -186,6 +191,8 @@ export interface LedgerReader {
   show(seq: number): ShownRecord | undefined;
   /** The newest signed checkpoint, or the first one over at least `size` records; undefined if there is none. */
   checkpoint(size?: number): { readonly size: number; readonly note: string } | undefined;
+  /** The oldest record that was not archived; 1 where there is none. */
+  oldest(): number;
   /** That a record is in the tree of `size` records, all of them if not given. Throws `LEDGER_PROOF_INVALID`. */
   prove(seq: number, size?: number): InclusionProof;
   /** That the tree of `size` records goes on from that of the first `old` ones. Throws `LEDGER_PROOF_INVALID`. */

@@ -74,6 +74,7 @@ function reader(db: Database, log: string, folder: string, { onUnreadable }: Rea
   const noteAt = db.prepare<[number], { size: number; note: string }>(
     "SELECT size, note FROM checkpoint WHERE size >= ? ORDER BY size LIMIT 1",
   );
+  const oldest = db.prepare<[], number | null>("SELECT min(seq) FROM record").pluck();
   const newestNote = db.prepare<[], { size: number; note: string }>(
     "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1",
   );
@@ -110,6 +111,7 @@ function reader(db: Database, log: string, folder: string, { onUnreadable }: Rea
       };
     },
     calls: (filter, onProgress) => scanCalls(source, filter, onProgress),
+    oldest: () => oldest.get() ?? 1,
     checkpoint: (from) => (from === undefined ? newestNote.get() : noteAt.get(from)),
     prove(seq, size = head()) {
       refuseOutside(seq, 1, size);

@@ -124,6 +124,8 @@ function requireDurable(db: Database.Database, sync: "full" | "off"): void {
   // better-sqlite3 compiles in NORMAL for WAL, which loses acknowledged records in a power cut.
   db.pragma(`synchronous = ${sync === "full" ? "FULL" : "OFF"}`);
   db.pragma("wal_autocheckpoint = 2000");
+  // What is taken out MUST be gone from the file. Only at all times does that hold for the copies that SQLite leaves where it splits pages.
+  db.pragma("secure_delete = ON");
   const mode = db.pragma("journal_mode", { simple: true });
   const level = db.pragma("synchronous", { simple: true });
   if (mode === "wal" && level === (sync === "full" ? 2 : 0)) return;

@@ -16,6 +16,8 @@ export interface RangeContext {
   /** Of these files, where they are encrypted. */
   readonly fileKey?: string;
   readonly log: string;
+  /** Each thread looks at the file as it was at one moment: a broker took something out of it while it was looked at before. */
+  readonly pinned?: true;
   /** Seq of the oldest record that is not archived. */
   readonly least: number;
   /** The verifier key that checkpoints are checked against. */
@@ -69,7 +71,7 @@ export interface RangeResult extends RangeTask {
 
 /** A function that checks ranges of one ledger, one after another. It throws only what SQLite throws. */
 export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeResult {
-  const source = new Source(context.path, context.segments, context.least, context.fileKey);
+  const source = new Source(context);
   const noteKey = context.key === undefined ? undefined : parseNoteKey(context.key);
   const second = context.secondKey === undefined ? undefined : parseNoteKey(context.secondKey, ML_DSA);
   const origin = `callgate/${context.log}`;

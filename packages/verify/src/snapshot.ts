@@ -25,7 +25,7 @@ export type TileRow = readonly [level: number, index: number, data: unknown];
 export function takeSnapshot(db: Database): Snapshot {
   const all = <T>(sql: string, ...values: number[]): T[] => db.rows(sql).all(...values) as unknown as T[];
   const first = <T>(sql: string): T => db.rows(sql).get() as unknown as T;
-  db.exec("BEGIN");
+  db.exec("SAVEPOINT snapshot");
   try {
     const [least, most, count] = first<[number | null, number | null, number]>(
       "SELECT min(seq), max(seq), count(*) FROM record",
@@ -52,7 +52,7 @@ export function takeSnapshot(db: Database): Snapshot {
       ).map(([seq]) => seq),
     };
   } finally {
-    db.exec("ROLLBACK");
+    db.exec("RELEASE snapshot");
   }
 }
 

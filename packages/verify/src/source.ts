@@ -20,6 +20,19 @@ interface Tables {
   readonly payloads: Rows;
 }
 
+/** The files that records are read from. */
+export interface SourceFiles {
+  readonly path: string;
+  /** Archived segments. */
+  readonly segments: readonly string[];
+  /** The ledger's own oldest record: only of what is before it the segments are a part of the log. */
+  readonly least: number;
+  /** Of all of them, where they are encrypted. */
+  readonly fileKey?: string;
+  /** Read the ledger as it is at this moment, in which that MUST be its oldest record. */
+  readonly pinned?: true;
+}
+
 /** Reads a ledger a few hundred records at a time, together with the segments that were taken out of it. */
 export class Source {
   readonly #db: Database;
@@ -30,14 +43,10 @@ export class Source {
   readonly #tile: Rows;
   readonly #exact: Rows;
 
-  /**
-   * @param segments files of archived segments
-   * @param least the ledger's own oldest record: only of what is before it the segments are a part of the log
-   * @param fileKey of all of them, where they are encrypted
-   */
-  constructor(path: string, segments: readonly string[], least: number, fileKey: string | undefined) {
+  constructor({ path, segments, least, fileKey, pinned }: SourceFiles) {
     this.#db = openDatabase(path, fileKey);
     this.#least = least;
+    if (pinned === true) pin(this.#db, least);
     this.#ledger = tablesOf(path, this.#db);
     this.#segments = segments.map((segment) => tablesOf(segment, openDatabase(segment, fileKey)));
     this.#checkpoints = this.#db.rows("SELECT size, note FROM checkpoint WHERE size >= ? AND size <= ? ORDER BY size");
@@ -114,4 +123,19 @@ function tablesOf(path: string, db: Database): Tables {
     bytes: db.rows("SELECT coalesce(sum(length(data)), 0) FROM payload WHERE seq >= ? AND seq <= ?"),
     payloads: db.rows("SELECT seq, name, data FROM payload WHERE seq >= ? AND seq <= ? ORDER BY seq, name"),
   };
+}
+
+/** Looks at a file from now on as it is. Throws `MOVED` if its oldest record is another one. */
+function pin(db: Database, least: number): void {
+  db.exec("BEGIN");
+  if (oldestIn(db) !== least) throw new Error(MOVED);
+}
+
+/** What is said where a broker took out a segment just now. */
+export const MOVED = "a segment was taken out of the ledger just now";
+
+/** The oldest record of a ledger; 0 where there is none. */
+export function oldestIn(db: Database): number {
+  const [least] = db.rows("SELECT min(seq) FROM record").get() as [number | null];
+  return least ?? 0;
 }

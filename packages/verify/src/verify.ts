@@ -17,7 +17,11 @@ import { checkSchema } from "./schema.ts";
 import { checkArchived, checkSeals, checkShredded, parseSeals } from "./seal.ts";
 import { checkSegments, findSegments } from "./segments.ts";
 import { takeSnapshot } from "./snapshot.ts";
+import { MOVED, oldestIn } from "./source.ts";
 import { checkTiles } from "./tiles.ts";
+
+/** How often a ledger is looked at anew from which a segment was taken out meanwhile. */
+const AGAIN = 10;
 
 /** A ledger with fewer records is checked sooner than threads are started. */
 const SMALL = 4 * RANGE;
@@ -26,7 +30,7 @@ const SMALL = 4 * RANGE;
  * Checks a ledger; changes nothing. What is wrong with it, or that it cannot be read, is in the report. Throws only what is a
  * fault of this program.
  */
-export async function verifyLedger(options: VerifyOptions): Promise<Report> {
+export async function verifyLedger(options: VerifyOptions, again: number = AGAIN): Promise<Report> {
   const started = performance.now();
   const findings = new Findings();
   const unchecked: string[] = [];
@@ -71,6 +75,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     // Before the ledger itself: what a broker that is running anchors meanwhile is not to look like records that are gone.
     const anchors = await readAnchors(options, origin, key?.key, db);
     const witnessed = readCosigned(file, origin, key?.key, witnessKeysOf(options.witnessKeys), unchecked);
+    // The first look hinders nobody; a second one is at the file as it is at one moment, which keeps its log of writes from ending.
+    if (again < AGAIN) db.exec("BEGIN");
     const snapshot = takeSnapshot(db);
     checkSchema(snapshot.schema, opened.schema, findings);
     const segments = findSegments(options.segments, options.fileKey, findings);
@@ -79,6 +85,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
       path: file,
       ...(options.fileKey !== undefined && { fileKey: options.fileKey }),
       segments: segments.map(({ path }) => path),
+      ...(again < AGAIN && { pinned: true as const }),
       least: snapshot.least,
       log,
       ...(key !== undefined && { key: key.key.text }),
@@ -111,6 +118,9 @@ export async function verifyLedger(options: VerifyOptions): Promise<Report> {
     const cosigned = judgeCosigned(witnessed, found, findings, unchecked);
     if (anchors.length === 0)
       unchecked.push("completeness: no anchor was given, so that a cut-off end or a full rewrite would not show");
+    // What a broker takes out while its ledger is looked at is missing only here.
+    const moved = findings.list.some(({ problem }) => problem.includes(MOVED));
+    if ((moved || oldestIn(db) !== snapshot.least) && again > 0) return await verifyLedger(options, again - 1);
     const covers = Math.max(0, ...judged.map((anchor) => anchor.covers));
     const gone = findings.list.some((finding) => finding.aspect === "completeness");
     return report({

@@ -60,10 +60,38 @@ export async function resolveLedger({ ledger }: ConfigInput, source: Source, pla
     payloads,
     search,
     anchors,
-    retention: definedOnly(retention),
+    retention: resolveRetention(retention, source.at(["ledger", "retention", "keep"]), dir, findings),
     redact,
     signatures: [...new Set(ledger.signatures)],
     ...(key !== undefined && { encryption: { key } }),
+  };
+}
+
+/** Whole segments are what can be taken out: without seals there are none. */
+function resolveRetention(
+  { segment, keep }: ConfigInput["ledger"]["retention"],
+  at: Span,
+  dir: string,
+  findings: Findings,
+): LedgerConfig["retention"] {
+  const sealed = { ...(segment !== undefined && { segment }) };
+  if (keep === undefined) return sealed;
+  const { days, records, then, to } = keep;
+  if (segment === undefined)
+    findings.error("`keep` takes out whole segments, and nothing closes any", at, "add `segment: 100000` beside it");
+  if (days === undefined && records === undefined)
+    findings.error("`keep` does not say how long", at, "write `days: 90`, or so many `records`");
+  if (then === "archive" && to === undefined)
+    findings.error("there is no folder to archive to", at, "add `to: /mnt/archive`, or write `then: delete`");
+  if (then === "delete" && to !== undefined)
+    findings.error("what is deleted goes nowhere", at, "remove `to`, or write `then: archive`");
+  return {
+    ...sealed,
+    keep: {
+      ...(days !== undefined && { days }),
+      ...(records !== undefined && { records }),
+      ...(to !== undefined && { to: resolve(dir, to) }),
+    },
   };
 }
 

@@ -349,9 +349,39 @@ export const configSchema = z
               .min(1000)
               .optional()
               .meta(about("Seal the records whenever there are so many since the last seal.", 1_000_000)),
+            keep: z
+              .strictObject({
+                days: z
+                  .int()
+                  .min(1)
+                  .max(36_500)
+                  .optional()
+                  .meta(about("A segment goes once its newest record is older than so many days.", 90)),
+                records: count
+                  .optional()
+                  .meta(
+                    about("A segment goes once so many records came after it. With `days` both must hold.", 5_000_000),
+                  ),
+                then: choice("way", ["archive", "delete"])
+                  .prefault("archive")
+                  .meta(about("What becomes of it. What remains proves as before in either case.", "archive")),
+                to: line
+                  .optional()
+                  .meta(about("The folder for archived segments, each a file of its own.", "/mnt/archive")),
+              })
+              .optional()
+              .meta(
+                about(
+                  "For how long segments stay in the ledger. Without it: for ever, unless `callgate ledger archive` moves them.",
+                  {
+                    days: 90,
+                    to: "/mnt/archive",
+                  },
+                ),
+              ),
           })
           .prefault({})
-          .meta(about("Sealed records can be archived with `callgate ledger archive`. All are kept until then.")),
+          .meta(about("Closing segments, and taking old ones out of the ledger. By default all records stay.")),
         redact: z
           .array(redactRule)
           .prefault([])

@@ -1,5 +1,5 @@
 import type { ArgumentRole, Digest, Label, Naming, ToolEffect } from "@callgate/core";
-import type { AnchorTarget } from "@callgate/ledger";
+import type { AnchorTarget, Keep } from "@callgate/ledger";
 import type { PolicySettings, PolicySource, ResultFlow } from "@callgate/policy";
 import type { RedactRule } from "../record-redaction.ts";
 import type { Secret, Setting } from "./secret.ts";
@@ -206,7 +206,7 @@ export interface LedgerConfig {
   readonly payloads: boolean;
   readonly search: boolean;
   readonly anchors: readonly AnchorTarget[];
-  readonly retention: { readonly segment?: number };
+  readonly retention: { readonly segment?: number; readonly keep?: Keep };
   readonly redact: readonly RedactRule[];
   /** What checkpoints are signed with; Ed25519 is among them. */
   readonly signatures: readonly ("ed25519" | "ml-dsa-44")[];

@@ -118,6 +118,21 @@ export class IndexFile {
       );
   }
 
+  /** Takes the words of the records before one out, for good. True if there were any. */
+  forgetBefore(seq: number): boolean {
+    const found = this.#db.prepare("SELECT 1 FROM entry WHERE seq < ? LIMIT 1").get(seq) !== undefined;
+    if (!found) return false;
+    this.#db
+      .transaction(() => {
+        this.#db.prepare("DELETE FROM words WHERE rowid IN (SELECT seq FROM entry WHERE seq < ?)").run(seq);
+        this.#db.prepare("DELETE FROM entry WHERE seq < ?").run(seq);
+        this.#db.exec("INSERT INTO words (words) VALUES ('optimize')");
+      })
+      .immediate();
+    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    return true;
+  }
+
   /** Forgets everything, so that the next addition begins with the first record. */
   clear(): void {
     const log = this.#meta("log") ?? "";
