@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "@callgate/core";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { holdFileKey, openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
+import { tamper } from "./tamper.ts";
 
 const root = mkdtempSync(join(tmpdir(), "callgate-sql-"));
 let folder: string;
@@ -132,6 +133,28 @@ describe.each([
   it("runs the very text that it looked at, whatever half a character does to the quote behind it", async () => {
     const text = "SELECT '\ud800' FROM records LIMIT 1 -- ', (SELECT hex(data) FROM payload LIMIT 1)";
     expect(await rows(text)).toEqual([["\ufffd"]]);
+  });
+
+  it("says nothing of a leaf that is no JSON, and all of the others", async () => {
+    const copy = join(root, `edited-${form}`);
+    cpSync(folder, copy, { recursive: true });
+    holdFileKey(copy, key);
+    tamper(copy, (db) => void db.exec("UPDATE record SET leaf = 'not json' WHERE seq = 2"));
+    const found: SqlValue[][] = [];
+    const sink = { columns: () => {}, row: (values: readonly SqlValue[]) => found.push([...values]) };
+    await runSql(
+      copy,
+      "SELECT seq, agent, rule, rules, detail IS NULL FROM records WHERE seq > 1",
+      { rows: 9, ms: 20_000 },
+      sink,
+    );
+    expect(found).toEqual([
+      [2, "bot", null, null, 1],
+      [3, "bot", null, null, 1],
+      [4, "bot", "no", '["no"]', 1],
+    ]);
+    await runSql(copy, "SELECT count(*), count(rule) FROM calls", { rows: 9, ms: 20_000 }, sink);
+    expect(found.at(-1)).toEqual([2, 1]);
   });
 
   it("leaves the ledger as it was", () => {
