@@ -4,6 +4,7 @@ import { HASH, Subtrees, TILE } from "./merkle.ts";
 import { ML_DSA, type NoteKey, openNote, parseNoteKey } from "./note.ts";
 import type { PayloadKeys } from "./payload.ts";
 import { type CheckpointRow, type Differs, Source } from "./source.ts";
+import type { Tally } from "./tally.ts";
 
 /** Records of one range: a power of two, and whole tiles. */
 export const RANGE_HEIGHT = 12;
@@ -42,18 +43,7 @@ export interface RangeTask {
 export interface RangeResult extends RangeTask {
   readonly findings: readonly Finding[];
   readonly counts: ReadonlyMap<string, number>;
-  /** Records that were read, and those of which only the hash is left. */
-  readonly records: number;
-  readonly archived: number;
-  readonly payloads: number;
-  readonly opened: number;
-  readonly shredded: number;
-  readonly keyless: readonly string[];
-  /** Leaves of seals and of changes, of records whose hash is in the tree. */
-  readonly seals: readonly string[];
-  readonly configs: readonly string[];
-  readonly checkpoints: number;
-  readonly clocks: number;
+  readonly tally: Tally;
   /** Leaves from the first on that have a hash: all of them, unless one is missing. */
   readonly leaves: number;
   /** Roots of the tiles of leaves, one after another, 32 bytes each. */
@@ -88,13 +78,11 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
     const chain = new Chain(findings, context, beforeRange(source, first), differs);
     const hashes = Buffer.alloc((last - first + 1) * HASH);
     let leaves = 0;
-    let archived = 0;
     for (let from = first; from <= last; from += TILE) {
       const to = Math.min(from + TILE - 1, last);
       const rows = source.records(from, to, differs);
       const kept = source.leafTile((from - 1) / TILE);
       const checked = chain.take(rows, source, from, to, kept);
-      archived += checked.archived;
       if (leaves === from - first) {
         checked.hashes.copy(hashes, leaves * HASH, 0, checked.leaves * HASH);
         leaves += checked.leaves;
@@ -114,16 +102,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
       last,
       findings: findings.list,
       counts: findings.counts,
-      records: chain.records,
-      archived,
-      payloads: chain.payloads,
-      opened: chain.opened,
-      shredded: chain.shredded,
-      keyless: [...chain.keyless],
-      seals: chain.seals,
-      configs: chain.configs,
-      checkpoints: claims.length,
-      clocks: chain.clocks,
+      tally: { ...chain.tally, checkpoints: claims.length },
       leaves,
       tiles: tree.level(8),
       ...(leaves > 0 && { root: tree.rootAt(leaves) }),

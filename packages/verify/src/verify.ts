@@ -108,7 +108,7 @@ export async function verifyLedger(options: VerifyOptions, again: number = AGAIN
     if (second !== undefined && snapshot.newestNote !== undefined)
       checkSecondSignature(snapshot.newestNote, second, findings, unchecked);
     const tiles = checkTiles(snapshot.tiles, whole, snapshot.most, findings);
-    const seals = parseSeals(whole.seals);
+    const seals = parseSeals(whole.tally.seals);
     checkSegments(segments, seals, findings);
     checkSeals(seals, whole, findings);
     checkArchived(snapshot, seals, whole, findings, unchecked);
@@ -133,15 +133,15 @@ export async function verifyLedger(options: VerifyOptions, again: number = AGAIN
       anchors: judged,
       cosigned,
       counts: {
-        records: whole.records,
-        archived: whole.archived,
-        checkpoints: whole.checkpoints,
+        records: whole.tally.records,
+        archived: whole.tally.archived,
+        checkpoints: whole.tally.checkpoints,
         tiles,
-        payloads: whole.payloads,
-        opened: whole.opened,
-        shredded: whole.shredded,
+        payloads: whole.tally.payloads,
+        opened: whole.tally.opened,
+        shredded: whole.tally.shredded,
         seals: seals.length,
-        clocks: whole.clocks,
+        clocks: whole.tally.clocks,
         openIntents: whole.open,
       },
       threads,
