@@ -3,8 +3,7 @@ import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ApprovalStore } from "@callgate/gateway";
-import { holdFileKey, openReader } from "@callgate/ledger";
-import Database from "better-sqlite3";
+import { holdFileKey, openDataFile, openReader } from "@callgate/ledger";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../support/agent.ts";
 import { type Broker, callgate, startBroker } from "../support/broker.ts";
@@ -189,9 +188,8 @@ describe("an encrypted ledger", () => {
   it("shows what somebody changed who has the key, and what somebody changed who has not", async () => {
     const copy = join(folder.path, "copy");
     cpSync(data, copy, { recursive: true });
-    const db = new Database(join(copy, "ledger.db"));
-    db.pragma("cipher = 'aegis'");
-    db.pragma(`key = 'raw:${KEY}'`);
+    holdFileKey(copy, KEY);
+    const db = openDataFile(join(copy, "ledger.db"));
     const trigger = db.prepare<[], string>("SELECT sql FROM sqlite_schema WHERE name = 'record_update'").pluck().get();
     db.exec("DROP TRIGGER record_update");
     db.prepare("UPDATE record SET leaf = replace(leaf, 'annabelle', 'annabella') WHERE seq = ?").run(intent);

@@ -31,7 +31,7 @@ export class Keeping {
   readonly #log: KeepingLog;
   readonly #onError: (error: Error) => void;
   readonly #timer: NodeJS.Timeout;
-  #working: Promise<void> | undefined;
+  #busy = false;
   #told = "";
 
   constructor(keep: Keep, log: KeepingLog, onError: (error: Error) => void) {
@@ -43,8 +43,10 @@ export class Keeping {
 
   /** Looks whether something is to go, now: after a seal, or at the start. */
   look(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
+    if (this.#busy) return;
+    this.#busy = true;
+    void this.#work().finally(() => {
+      this.#busy = false;
     });
   }
 
