@@ -10,6 +10,16 @@ export function withConfig(command: Command): Command {
     .option("--data <folder>", "the data folder, in place of the configuration's");
 }
 
+/** Adds `--key-file` to all commands of a group that read a data folder. */
+export function withKeyFile(group: Command): Command {
+  for (const command of group.commands)
+    command.option(
+      "--key-file <file>",
+      "the key of an encrypted ledger (default: CALLGATE_LEDGER_KEY, or the configuration's)",
+    );
+  return group;
+}
+
 /** Loads the configuration that the options name. Warnings go to stderr. Throws `CONFIG_INVALID` with every diagnostic. */
 export async function configOf(
   options: { config: string; data?: string },

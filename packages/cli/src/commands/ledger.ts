@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { withKeyFile } from "../configuration.ts";
 import { anchorsCommand } from "./ledger-anchors.ts";
 import { decryptCommand, encryptCommand } from "./ledger-encryption.ts";
 import { exportCommand } from "./ledger-export.ts";
@@ -37,10 +38,5 @@ export function ledgerCommand(): Command {
     .addCommand(encryptCommand())
     .addCommand(decryptCommand())
     .addCommand(ledgerMcpCommand());
-  for (const command of ledger.commands)
-    command.option(
-      "--key-file <file>",
-      "the key of an encrypted ledger (default: CALLGATE_LEDGER_KEY, or the configuration's)",
-    );
-  return ledger;
+  return withKeyFile(ledger);
 }
