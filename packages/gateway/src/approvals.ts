@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@callgate/core";
-import Database from "better-sqlite3";
+import { openDataFile } from "@callgate/ledger";
+import type Database from "better-sqlite3";
 
 /** What an approval is bound to. A call that differs in any of these needs an approval of its own. */
 export interface ExactCall {
@@ -85,7 +86,7 @@ export class ApprovalStore {
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#db = new Database(join(folder, "approvals.db"), { timeout: BUSY_MS });
+    this.#db = openDataFile(join(folder, "approvals.db"), { timeout: BUSY_MS });
     this.#db.pragma("journal_mode = WAL");
     this.#db.pragma("synchronous = FULL");
     // What is taken out MUST be gone from the file.

@@ -99,12 +99,15 @@ export class Broker {
       const layers = await pool.layers();
       ledger = await openLedger({
         folder: config.data,
+        ...(config.ledger.encryption && { fileKey: config.ledger.encryption.key.reveal() }),
         sync: config.ledger.sync === "off" ? "off" : "full",
         payloads: config.ledger.payloads,
+        signatures: config.ledger.signatures,
         anchors: config.ledger.anchors,
         ...config.ledger.retention,
         onAnchorError: ({ name, error }) =>
           log.warn({ anchor: name, err: error }, "an anchor does not keep the ledger's checkpoints"),
+        onKeepError: (error) => log.warn({ err: error.message }, "an old segment of the ledger cannot be taken out"),
         boot: {
           callgate: IDENTITY.version,
           node: process.version,

@@ -34,6 +34,7 @@ export { toolsForCode } from "./sandboxed/catalogue.ts";
 export { guestAnswer, NO_OBJECT, refusedAnswer } from "./sandboxed/inner-call.ts";
 export { scriptBudgets } from "./sandboxed/script-budgets.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
+export { fileKeyOf } from "./setup/file-key.ts";
 export { acceptCompared, comparePins, type PinnedTool, type PinState } from "./setup/pin.ts";
 export { printable, printableLines } from "./setup/printable.ts";
 export {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { canonicalJson, type Digest, isObject, parseJson, stringifyJson } from "@callgate/core";
+import { sealText, unsealText } from "@callgate/ledger";
 import { type Definition, definitionDigest } from "./config/definition.ts";
 import { writeAtomically } from "./setup/files.ts";
 
@@ -25,7 +26,7 @@ export function pinnedDefinitions(
 ): (tool: string, digest: Digest) => Definition | undefined {
   let kept: ReadonlyMap<string, Definition>;
   try {
-    kept = parsePins(readFileSync(pinsFile(data, server), "utf8"));
+    kept = parsePins(unsealText(data, `${server}.json`, readFileSync(pinsFile(data, server), "utf8")));
   } catch {
     kept = new Map();
   }
@@ -39,7 +40,7 @@ export function pinnedDefinitions(
 export async function keepDefinitions(data: string, server: string, definitions: readonly Definition[]): Promise<void> {
   if (definitions.length === 0) return;
   const file = pinsFile(data, server);
-  const kept = parsePins(await readFile(file, "utf8").catch(() => "{}"));
+  const kept = parsePins(unsealText(data, `${server}.json`, await readFile(file, "utf8").catch(() => "{}")));
   const isKept = (one: Definition): boolean => {
     const other = kept.get(one.name);
     return other !== undefined && definitionDigest(other) === definitionDigest(one);
@@ -47,7 +48,8 @@ export async function keepDefinitions(data: string, server: string, definitions:
   if (definitions.every(isKept)) return;
   for (const definition of definitions) kept.set(definition.name, definition);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeAtomically(file, `${stringifyJson({ tools: Object.fromEntries(kept) }, 2)}\n`, 0o600);
+  const text = `${stringifyJson({ tools: Object.fromEntries(kept) }, 2)}\n`;
+  await writeAtomically(file, sealText(data, `${server}.json`, text), 0o600);
 }
 
 /** The fields of a definition that a pin covers, in the order a person reads them. */

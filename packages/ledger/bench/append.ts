@@ -1,4 +1,4 @@
-// Measures appends, paired with a raw write and fdatasync of one leaf in the same run. `node append.ts [records]`
+// Measures appends, paired with a raw write and fdatasync of one leaf in the same run. `node append.ts [records] [--encrypted] [--ml-dsa]`
 import { fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,10 @@ import { digestOf, type RecordDraft } from "@callgate/core";
 import { openLedger, openReader } from "../src/index.ts";
 
 const records = Number(process.argv[2] ?? 40_000);
+const options = {
+  ...(process.argv.includes("--encrypted") && { fileKey: "a1".repeat(32) }),
+  ...(process.argv.includes("--ml-dsa") && { signatures: ["ed25519", "ml-dsa-44"] as const }),
+};
 const root = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), "callgate-bench-"));
 const args = JSON.stringify({ path: "/home/someone/project/notes/2026-03-01.md", head: 100 });
 const result = JSON.stringify({ content: [{ type: "text", text: "x".repeat(400) }] });
@@ -44,7 +48,11 @@ function quantiles(times: number[]): string {
 }
 
 async function singles(sync: "full" | "off", count: number): Promise<void> {
-  const ledger = await openLedger({ folder: join(root, `single-${sync}`), sync });
+  const ledger = await openLedger({
+    folder: join(root, `single-${sync}`),
+    sync,
+    ...options,
+  });
   const file = openSync(join(root, "raw"), "w");
   const leaf = Buffer.alloc(900, 97);
   const appends: number[] = [];
@@ -74,7 +82,7 @@ async function singles(sync: "full" | "off", count: number): Promise<void> {
 
 async function crowd(sync: "full" | "off", clients: number, verify: boolean): Promise<void> {
   const folder = join(root, `crowd-${sync}-${clients}`);
-  const ledger = await openLedger({ folder, sync });
+  const ledger = await openLedger({ folder, sync, ...options });
   let next = 0;
   const cpu = process.cpuUsage();
   const load = performance.eventLoopUtilization();

@@ -2,18 +2,21 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { join, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
 import type { Database } from "better-sqlite3";
+import { attachDataFile } from "./data-file.ts";
 import { makePrivate, syncFolder } from "./folder.ts";
 import { HASH_BYTES, TILE_WIDTH } from "./merkle.ts";
 import { SEGMENT_TABLES, withoutTriggers } from "./schema.ts";
 import { type Seal, sealsIn } from "./seal.ts";
 import { tileReader } from "./tree-reader.ts";
 
-/** A sealed segment that was copied out of the ledger. */
+/** A sealed segment that is taken out of the ledger. */
 export interface ArchivedSegment {
   readonly from: number;
   readonly to: number;
-  /** Its name in the folder. */
-  readonly file: string;
+  /** Its name in the folder that it was copied to. */
+  readonly file?: string;
+  /** It was not copied. */
+  readonly deleted?: true;
 }
 
 /**
@@ -39,7 +42,7 @@ function copySegment(db: Database, log: string, { from, to }: Seal, folder: stri
   const draft = join(folder, `${file}.part`);
   rmSync(draft, { force: true });
   makePrivate(draft);
-  db.prepare("ATTACH ? AS segment").run(draft);
+  attachDataFile(db, draft, "segment");
   try {
     db.exec("BEGIN");
     for (const sql of SEGMENT_TABLES) db.exec(sql.replace("CREATE TABLE ", "CREATE TABLE segment."));
@@ -68,10 +71,12 @@ function copySegment(db: Database, log: string, { from, to }: Seal, folder: stri
   return { from, to, file };
 }
 
-/** Takes segments that were copied out of the ledger; of their records the hashes stay, as tiles. */
-export function dropSegments(db: Database, segments: readonly ArchivedSegment[], folder: string): void {
-  const lost = segments.find(({ file }) => !existsSync(join(resolve(folder), file)));
-  if (lost !== undefined) throw new Error(`\`${lost.file}\` is not there any more`);
+/** Takes segments out of the ledger that were copied, or are to be deleted; of their records the hashes stay, as tiles. */
+export function dropSegments(db: Database, segments: readonly ArchivedSegment[], folder: string | undefined): void {
+  for (const { file, deleted } of segments) {
+    const there = file !== undefined && folder !== undefined && existsSync(join(resolve(folder), file));
+    if (!there && deleted !== true) throw new Error(`\`${file}\` is not there any more`);
+  }
   const from = Math.min(...segments.map((segment) => segment.from));
   const to = Math.max(...segments.map((segment) => segment.to));
   db.transaction(() => {

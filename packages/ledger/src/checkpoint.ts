@@ -21,10 +21,15 @@ export function checkpointText(origin: string, size: number, root: Buffer): stri
 /** Reads a signed checkpoint, whose signatures are not checked; undefined if it is none. Lines after the root are let pass. */
 export function parseCheckpoint(note: string): { readonly checkpoint: Checkpoint; readonly note: Note } | undefined {
   const parsed = parseNote(note);
-  const [origin, size, root] = parsed?.text.split("\n") ?? [];
-  if (parsed === undefined || !origin || size === undefined || root === undefined) return undefined;
+  const checkpoint = parsed && checkpointIn(parsed.text);
+  return parsed && checkpoint && { checkpoint, note: parsed };
+}
+
+/** The checkpoint that a note's text is; undefined if it is none. */
+export function checkpointIn(text: string): Checkpoint | undefined {
+  const [origin, size, root] = text.split("\n");
+  if (!origin || size === undefined || root === undefined) return undefined;
   if (!/^(?:0|[1-9]\d{0,15})$/.test(size) || !Number.isSafeInteger(Number(size))) return undefined;
   const bytes = decode(root);
-  if (bytes?.length !== 32) return undefined;
-  return { checkpoint: { origin, size: Number(size), root: bytes }, note: parsed };
+  return bytes?.length === 32 ? { origin, size: Number(size), root: bytes } : undefined;
 }

@@ -73,7 +73,9 @@ export function committer(
       tiles.push(...tree.add(row.hash));
     }
     const size = first + times.length - 1;
-    const note = store.key.sign(checkpointText(origin, size, tree.root()));
+    const root = tree.root();
+    const line = store.second?.line({ origin, size, root }, times.at(-1) as number) ?? "";
+    const note = store.key.sign(checkpointText(origin, size, root)) + line;
 
     await whileBusy(() => begin.run(), patience);
     // Archiving changes the schema too, and puts it back.

@@ -1,17 +1,20 @@
 import { CallgateError } from "@callgate/core";
-import Database from "better-sqlite3";
 import { LOG_KEY } from "./cipher.ts";
+import { openDataFile } from "./data-file.ts";
 import { ledgerPath } from "./folder.ts";
 import { readLogKey } from "./log-key.ts";
 import { PayloadKeyReader } from "./payload-keys.ts";
 import { consistencyProof, inclusionProof } from "./proof.ts";
 import { readMeta } from "./schema.ts";
+import { SECOND_KEY } from "./second-key.ts";
 import { treeReader } from "./tree-reader.ts";
 
 /** What evidence of records is made of. Changes nothing in the ledger. */
 export interface Evidence {
   /** The log's verifier key, as text. */
   readonly vkey: string;
+  /** Of its ML-DSA-44 key, if it has one. */
+  readonly secondVkey: string | undefined;
   /** The newest checkpoint. Everything is proved to be in its tree. */
   readonly checkpoint: { readonly size: number; readonly note: string };
   /** A record with the hashes that prove its place, from the leaf up; undefined beyond the checkpoint or where it was archived. */
@@ -37,7 +40,7 @@ export function openEvidence(folder: string): Evidence {
     throw new CallgateError("LEDGER_NOT_FOUND", `there is no key of a ledger in \`${folder}\``, {
       help: "name the broker's data folder with `--data`; evidence is signed with its `ledger-key.json`",
     });
-  const db = new Database(ledgerPath(folder), { readonly: true, fileMustExist: true });
+  const db = openDataFile(ledgerPath(folder), { readonly: true, fileMustExist: true });
   const newest = db
     .prepare<[], { size: number; note: string }>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
     .get();
@@ -55,6 +58,7 @@ export function openEvidence(folder: string): Evidence {
   const { size } = newest;
   return {
     vkey: key.vkey,
+    secondVkey: readMeta(db, SECOND_KEY),
     checkpoint: newest,
     record(seq) {
       const leaf = seq > size ? undefined : leafOf.get(seq);

@@ -1,4 +1,5 @@
-import type { CallgateError } from "@callgate/core";
+import { join, resolve } from "node:path";
+import { CallgateError } from "@callgate/core";
 import Database from "better-sqlite3";
 import { makePrivate } from "./folder.ts";
 
@@ -16,4 +17,16 @@ export function takeLease(path: string, busy: (cause: unknown) => CallgateError)
     lease.close();
     throw (cause as { code?: string }).code === "SQLITE_BUSY" ? busy(cause) : cause;
   }
+}
+
+/** Takes the lease of a data folder: only one process at a time writes to it. Throws `LEDGER_LOCKED`. */
+export function folderLease(folder: string): Database.Database {
+  return takeLease(
+    join(resolve(folder), "ledger.lock"),
+    (cause) =>
+      new CallgateError("LEDGER_LOCKED", `another broker is writing to the ledger in \`${folder}\``, {
+        help: "stop it first, or give this one a data folder of its own with `--data`",
+        cause,
+      }),
+  );
 }

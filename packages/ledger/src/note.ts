@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto";
+import { ML_DSA_PUBLIC, mlDsaPublicKey } from "./ml-dsa.ts";
 
 /**
  * Signed notes (C2SP signed-note): a text, an empty line, and a line `— <name> <base64(4-byte key id || signature)>` for each
@@ -9,6 +10,8 @@ import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify }
 export const ED25519 = 0x01;
 /** An Ed25519 signature of a time and a note, by a witness (C2SP tlog-cosignature). */
 export const COSIGNATURE = 0x04;
+/** An ML-DSA-44 signature of a time and a checkpoint (C2SP tlog-cosignature). */
+export const ML_DSA = 0x06;
 
 /** A public key that notes are checked with. */
 export interface VerifierKey {
@@ -71,10 +74,14 @@ export function parseVerifierKey(text: string): VerifierKey | undefined {
   const [, name, id, base64] = match as unknown as [string, string, string, string];
   const bytes = decode(base64);
   const algorithm = bytes?.[0];
-  if (bytes?.length !== 33 || (algorithm !== ED25519 && algorithm !== COSIGNATURE)) return undefined;
+  if (bytes === undefined || algorithm === undefined) return undefined;
   const publicKey = bytes.subarray(1);
-  if (keyId(name, algorithm, publicKey) !== id) return undefined;
-  const key = createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: "der", type: "spki" });
+  const length = { [ED25519]: 32, [COSIGNATURE]: 32, [ML_DSA]: ML_DSA_PUBLIC }[algorithm];
+  if (publicKey.length !== length || keyId(name, algorithm, publicKey) !== id) return undefined;
+  const key =
+    algorithm === ML_DSA
+      ? mlDsaPublicKey(publicKey)
+      : createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: "der", type: "spki" });
   return { name, algorithm, id, key, text: text.trim() };
 }
 
@@ -103,8 +110,9 @@ export function parseNote(note: string): Note | undefined {
   return { text: note.slice(0, cut + 1), signatures };
 }
 
-/** True if an Ed25519 key signed the note, and nothing in it passes itself off as that key's signature. */
+/** True if a key of the algorithm `ED25519` signed the note, and nothing in it passes itself off as that key's signature. */
 export function isSignedBy(note: Note, key: VerifierKey): boolean {
+  if (key.algorithm !== ED25519) return false;
   const own = note.signatures.filter(({ name, id }) => name === key.name && id === key.id);
   return own.length > 0 && own.every(({ bytes }) => verify(null, Buffer.from(note.text), key.key, bytes));
 }

@@ -69,6 +69,6 @@ export async function archiveSegments(
     // Recorded before it is done: of what is gone the record says where it went.
     for (const segment of segments) await ledger.append({ kind: "config", detail: { archived: segment } });
     await ledger.ask({ task: "drop", segments, to });
-    return segments;
+    return segments.map(({ from, to: last, file = "" }) => ({ from, to: last, file }));
   });
 }

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { CallgateError, type LedgerRecord, newId, type RecordDraft } from "@callgate/core";
+import { heldFileKey, holdFileKey } from "./file-key.ts";
 import { PATIENCE } from "./patience.ts";
 import type { Ledger, LedgerOptions } from "./port.ts";
 import { Sequencer } from "./sequencer.ts";
@@ -8,9 +9,9 @@ import type { FromWriter, Opened, WriterData } from "./writer.ts";
 /**
  * Opens a data folder's ledger for writing: checks it, gives every call that an earlier run left open an outcome with status
  * `unknown`, and appends this run's boot record. Nothing is ever run again. Rejects with `LEDGER_LOCKED`,
- * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`,
- * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts) or
- * `LEDGER_FAILED`.
+ * `LEDGER_NOT_DURABLE`, `LEDGER_FORMAT`, `LEDGER_CORRUPT`, `LEDGER_MISSING`, `LEDGER_KEY_MISSING`, `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `ML_DSA_UNKNOWN`,
+ * `LEDGER_BEHIND_ANCHOR`, `LEDGER_FORKED`, `LEDGER_ANCHOR_UNREACHABLE`, `ANCHOR_INVALID`, `LEDGER_LEAF_TOO_LARGE` (boot facts),
+ * `LEDGER_FAILED`, or what `openDataFile` throws of keys.
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   return await openSequencer(options);
@@ -20,10 +21,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 export async function openSequencer(options: LedgerOptions): Promise<Sequencer> {
   // Under type stripping this file is `.ts`; built or bundled, it and the writer beside it are `.js`.
   const writer = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+  if (options.fileKey !== undefined) holdFileKey(options.folder, options.fileKey);
+  const key = heldFileKey(options.folder);
   const data: WriterData = {
     folder: options.folder,
+    ...(key !== undefined && { key }),
     sync: options.sync ?? "full",
     payloads: options.payloads ?? true,
+    signatures: options.signatures ?? ["ed25519"],
     anchors: options.anchors ?? [],
     patience: { ...PATIENCE, ...options.patience },
   };
@@ -35,6 +40,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
   const { log, head, sealed, orphans, anchors } = await opened(worker);
 
   const boot = newId("boot");
+  const lags = data.anchors.map(({ lag }) => lag);
   const sequencer = new Sequencer(worker, {
     log,
     boot,
@@ -42,7 +48,10 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     recovered: orphans.length,
     sealed,
     anchors,
+    ...(lags.some((lag) => lag !== undefined) && { lags }),
     ...(options.segment !== undefined && { segment: options.segment }),
+    ...(options.keep !== undefined && { keep: options.keep }),
+    ...(options.onKeepError !== undefined && { onKeepError: options.onKeepError }),
     ...(options.onAnchorError !== undefined && { onAnchorError: options.onAnchorError }),
     ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
   });
@@ -50,6 +59,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     for (const leaf of orphans) sequencer.appendLater(unknownOutcome(JSON.parse(leaf) as LedgerRecord));
     // A single commit order makes this durable only after every outcome before it.
     await sequencer.append({ kind: "boot", detail: { ...options.boot, recovered: orphans.length } });
+    sequencer.startKeeping();
   } catch (error) {
     await sequencer.close();
     throw error;

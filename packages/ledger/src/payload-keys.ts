@@ -2,8 +2,9 @@ import { type KeyObject, randomBytes } from "node:crypto";
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { LOG_KEY, secretKey } from "./cipher.ts";
+import { openDataFile } from "./data-file.ts";
 import { makePrivate } from "./folder.ts";
 
 /** Keys that are kept in memory; more sessions than these at a time look theirs up again. */
@@ -44,7 +45,7 @@ export class PayloadKeys {
     const path = payloadKeysPath(folder);
     if (of.begun && !existsSync(path)) throw missing(folder, "not there");
     makePrivate(path);
-    const db = new Database(path, { timeout: 0 });
+    const db = openDataFile(path, { timeout: 0 });
     try {
       scrub(db, path);
       if (of.begun && db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'key'").get() === undefined)
@@ -184,7 +185,7 @@ export class PayloadKeyReader {
   #open(): Database.Database | undefined {
     const path = payloadKeysPath(this.#folder);
     if (this.#db === undefined && existsSync(path))
-      this.#db = new Database(path, { readonly: true, fileMustExist: true });
+      this.#db = openDataFile(path, { readonly: true, fileMustExist: true });
     return this.#db;
   }
 }

@@ -1,8 +1,11 @@
 import type { LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
+import type { FileKey } from "./file-key.ts";
+import type { Keep } from "./keeping.ts";
 import type { Patience } from "./patience.ts";
 import type { Term } from "./query/term.ts";
+import type { SignatureKind } from "./store.ts";
 
 /** How to open a ledger for writing. */
 export interface LedgerOptions {
@@ -12,6 +15,10 @@ export interface LedgerOptions {
   readonly sync?: "full" | "off";
   /** Keep arguments and results beside the leaves (default true). Digests are kept in either case. */
   readonly payloads?: boolean;
+  /** Encrypt all files of the folder with this key; without one they MUST be plain. */
+  readonly fileKey?: FileKey;
+  /** What checkpoints are signed with, Ed25519 always (default: that alone). */
+  readonly signatures?: readonly SignatureKind[];
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };
   /** Where checkpoints are kept outside the folder. At the start each MUST agree with the ledger. */
@@ -20,6 +27,10 @@ export interface LedgerOptions {
   readonly onAnchorError?: (anchor: AnchorState) => void;
   /** Seal the records as a segment whenever there are so many since the last seal. */
   readonly segment?: number;
+  /** For how long sealed segments stay; without it for ever. */
+  readonly keep?: Keep;
+  /** Called when a segment could not be taken out; it stays, and is tried again. */
+  readonly onKeepError?: (error: Error) => void;
   /** Other waits than those that are usual; for tests. */
   readonly patience?: Partial<Patience>;
   /** Called once if the writer fails; every later append is refused with `LEDGER_FAILED`. */
@@ -36,7 +47,7 @@ export interface Ledger {
   readonly recovered: number;
   /**
    * Appends and resolves with the record's seq once it is durable. MUST NOT resolve before. Rejects with `LEDGER_FAILED`,
-   * or with `LEDGER_BUSY` if another program holds the file of the payloads' keys: then nothing was written, and a later append may do.
+   * with `LEDGER_ANCHOR_BEHIND` for an intent while an anchor is behind by more than its `lag`, or with `LEDGER_BUSY` if another program holds the file of the payloads' keys: then nothing was written, and a later append may do.
    */
   append(draft: RecordDraft): Promise<number>;
   /**
@@ -180,6 +191,8 @@ export interface LedgerReader {
   show(seq: number): ShownRecord | undefined;
   /** The newest signed checkpoint, or the first one over at least `size` records; undefined if there is none. */
   checkpoint(size?: number): { readonly size: number; readonly note: string } | undefined;
+  /** The oldest record that was not archived; 1 where there is none. */
+  oldest(): number;
   /** That a record is in the tree of `size` records, all of them if not given. Throws `LEDGER_PROOF_INVALID`. */
   prove(seq: number, size?: number): InclusionProof;
   /** That the tree of `size` records goes on from that of the first `old` ones. Throws `LEDGER_PROOF_INVALID`. */

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { CallgateError, type LedgerRecord } from "@callgate/core";
-import Database from "better-sqlite3";
+import type { Database } from "better-sqlite3";
 import { scanCalls } from "./calls.ts";
+import { openDataFile } from "./data-file.ts";
 import { parseFilter } from "./filter.ts";
 import { ledgerPath } from "./folder.ts";
 import { parseLeaf } from "./parse-leaf.ts";
@@ -22,7 +23,7 @@ export interface ReaderOptions {
 
 /**
  * Opens a data folder's ledger for reading, beside its writer if there is one. Throws `LEDGER_NOT_FOUND`,
- * `LEDGER_UNREADABLE` or `LEDGER_FORMAT`.
+ * `LEDGER_UNREADABLE`, `LEDGER_FORMAT`, or what `openDataFile` does.
  */
 export function openReader(folder: string, options: ReaderOptions = {}): LedgerReader {
   const path = ledgerPath(folder);
@@ -31,14 +32,15 @@ export function openReader(folder: string, options: ReaderOptions = {}): LedgerR
       help: "name the broker's data folder with `--data`",
     });
   }
-  let db: Database.Database | undefined;
+  let db: Database | undefined;
   try {
-    db = new Database(path, { readonly: true, fileMustExist: true });
+    db = openDataFile(path, { readonly: true, fileMustExist: true });
     const format = readMeta(db, "format");
     const log = readMeta(db, "log");
     if (format === FORMAT && log !== undefined) return reader(db, log, folder, options);
   } catch (cause) {
     db?.close();
+    if (cause instanceof CallgateError) throw cause;
     throw new CallgateError("LEDGER_UNREADABLE", `the ledger in \`${folder}\` cannot be read`, {
       help: "check that it is a ledger and that this user may read the folder and write beside the file",
       cause,
@@ -50,7 +52,7 @@ export function openReader(folder: string, options: ReaderOptions = {}): LedgerR
   });
 }
 
-function reader(db: Database.Database, log: string, folder: string, { onUnreadable }: ReaderOptions): LedgerReader {
+function reader(db: Database, log: string, folder: string, { onUnreadable }: ReaderOptions): LedgerReader {
   const recordOf = db.prepare<[number], { leaf: string; hash: Buffer }>("SELECT leaf, hash FROM record WHERE seq = ?");
   const payloads = openPayloads(db, folder, log);
   const unreadable = new Set<number>();
@@ -72,6 +74,7 @@ function reader(db: Database.Database, log: string, folder: string, { onUnreadab
   const noteAt = db.prepare<[number], { size: number; note: string }>(
     "SELECT size, note FROM checkpoint WHERE size >= ? ORDER BY size LIMIT 1",
   );
+  const oldest = db.prepare<[], number | null>("SELECT min(seq) FROM record").pluck();
   const newestNote = db.prepare<[], { size: number; note: string }>(
     "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1",
   );
@@ -108,6 +111,7 @@ function reader(db: Database.Database, log: string, folder: string, { onUnreadab
       };
     },
     calls: (filter, onProgress) => scanCalls(source, filter, onProgress),
+    oldest: () => oldest.get() ?? 1,
     checkpoint: (from) => (from === undefined ? newestNote.get() : noteAt.get(from)),
     prove(seq, size = head()) {
       refuseOutside(seq, 1, size);

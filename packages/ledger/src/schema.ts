@@ -93,9 +93,12 @@ export interface Identity {
   readonly vkey: string;
 }
 
+/** The statements that make all tables, indexes and triggers. */
+export const SCHEMA: readonly string[] = Object.values(OBJECTS);
+
 /** Makes all tables, indexes and triggers in an empty file, and names the log; within the caller's transaction. */
 export function createSchema(db: Database, { log, vkey }: Identity): void {
-  for (const sql of Object.values(OBJECTS)) db.exec(sql);
+  for (const sql of SCHEMA) db.exec(sql);
   const insert = db.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
   insert.run("format", FORMAT);
   insert.run("log", log);

@@ -1,7 +1,10 @@
 import type { Worker } from "node:worker_threads";
 import { CallgateError, messageOf, type RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
+import type { Lag } from "./anchor/open.ts";
 import { Batch } from "./batch.ts";
+import { type Keep, Keeping } from "./keeping.ts";
+import { Lagging } from "./lagging.ts";
 import { buildLeaf, type RunMembers, runMembers } from "./leaf.ts";
 import type { Ledger } from "./port.ts";
 import type { Head } from "./store.ts";
@@ -23,7 +26,11 @@ export interface Run {
   /** The newest record that is sealed; 0 if none is. */
   readonly sealed: number;
   readonly segment?: number;
+  readonly keep?: Keep;
+  readonly onKeepError?: (error: Error) => void;
   readonly anchors: readonly AnchorState[];
+  /** How far each anchor may be behind, in their order; undefined where none is awaited. */
+  readonly lags?: readonly (Lag | undefined)[];
   readonly onAnchorError?: (anchor: AnchorState) => void;
   readonly onFailure?: (error: Error) => void;
 }
@@ -52,6 +59,8 @@ export class Sequencer implements Ledger {
   readonly #asked = new Map<number, Asked>();
   #nextTask = 1;
   #anchors: readonly AnchorState[] = [];
+  readonly #lagging: Lagging | undefined;
+  readonly #keeping: Keeping | undefined;
   #durable: number;
   #sealed: number;
   #sealing = false;
@@ -76,6 +85,8 @@ export class Sequencer implements Ledger {
     this.#lastTime = run.head.ts;
     this.#durable = run.head.seq;
     this.#sealed = run.sealed;
+    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch);
+    this.#keeping = run.keep && new Keeping(run.keep, this, run.onKeepError ?? (() => {}));
     this.#hearAnchors(run.anchors);
     this.#ended = new Promise((resolve) => worker.once("exit", () => resolve()));
     worker.on("message", (message: FromWriter) => this.#hear(message));
@@ -111,6 +122,7 @@ export class Sequencer implements Ledger {
     if (seal === undefined) return undefined;
     const seq = await this.append({ kind: "seal", detail: { ...seal } });
     this.#sealed = seal.to;
+    this.#keeping?.look();
     return seq;
   }
 
@@ -130,7 +142,13 @@ export class Sequencer implements Ledger {
     return this.#closing;
   }
 
+  /** Takes out what is not to be kept any longer, from now on whenever there is something. */
+  startKeeping(): void {
+    this.#keeping?.look();
+  }
+
   async #end(): Promise<void> {
+    this.#keeping?.close();
     if (this.#refusal !== undefined) {
       await this.#exit();
       return;
@@ -171,6 +189,11 @@ export class Sequencer implements Ledger {
   /** Puts a record into the newest waiting batch. A draft that is refused takes no seq. */
   #add(draft: RecordDraft): Batch {
     if (this.#refusal !== undefined) throw this.#refusal;
+    // Only what lets something happen is refused: what did happen, or was denied, is recorded all the same.
+    if (draft.kind === "intent" && this.#lagging !== undefined) {
+      const problem = this.#lagging.problem(this.#anchors, this.#durable, performance.now());
+      if (problem !== undefined) throw problem;
+    }
     const time = Date.now();
     if (time < this.#lastTime) {
       // The clock went back. Between two such records time only grows, which queries by time rely on.
@@ -234,11 +257,12 @@ export class Sequencer implements Ledger {
     }
     const batch = this.#inFlight;
     this.#inFlight = undefined;
+    this.#lagging?.durable(this.#durable + 1, performance.now());
     this.#durable = message;
     if (this.#waiting.length > 0) {
       this.#flush();
     } else {
-      if (this.#asked.size === 0) this.#worker.unref();
+      this.#rest();
       this.#drained?.();
     }
     batch?.settle();
@@ -274,13 +298,18 @@ export class Sequencer implements Ledger {
     }
     refused.fail(new CallgateError(code ?? "LEDGER_BUSY", message, help === undefined ? {} : { help }));
     if (this.#waiting.length > 0) this.#flush();
-    else if (this.#asked.size === 0) this.#worker.unref();
+    else this.#rest();
   }
 
   /** The writer has given the folder up. What an anchor still does holds its thread, and nobody wants that any more. */
   #release(): void {
     void this.#worker.terminate();
     this.#released.resolve();
+  }
+
+  /** Lets the process end where nobody waits for the writer. Whoever closes it waits for the last word. */
+  #rest(): void {
+    if (this.#asked.size === 0 && this.#inFlight === undefined && this.#closing === undefined) this.#worker.unref();
   }
 
   /** A seal that fails does so with the whole ledger, which says so itself. */
@@ -299,12 +328,13 @@ export class Sequencer implements Ledger {
       if (anchor.error !== undefined && this.#anchors[i]?.error === undefined) this.#run.onAnchorError?.(anchor);
     }
     this.#anchors = anchors;
+    this.#lagging?.seen(anchors);
   }
 
   #hearDone(message: Extract<FromWriter, { done: number }>): void {
     const asked = this.#asked.get(message.done);
     this.#asked.delete(message.done);
-    if (this.#asked.size === 0 && this.#inFlight === undefined) this.#worker.unref();
+    this.#rest();
     if ("value" in message) asked?.resolve(message.value);
     else {
       const { code, message: text, help } = message.refused;

@@ -1,17 +1,18 @@
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { CallgateError, messageOf, newId } from "@callgate/core";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { parseCheckpoint } from "./checkpoint.ts";
+import { openDataFile } from "./data-file.ts";
 import { ledgerPath, makePrivate, syncFolder } from "./folder.ts";
 import { NO_LEAF } from "./leaf.ts";
-import { takeLease } from "./lease.ts";
+import { folderLease } from "./lease.ts";
 import { adoptLogKey, draftLogKey, type LogKey, publishKey, readLogKey } from "./log-key.ts";
 import { leafHash, type Tree } from "./merkle.ts";
 import { isSignedBy, parseVerifierKey } from "./note.ts";
 import { PayloadKeys } from "./payload-keys.ts";
 import { createSchema, FORMAT, readMeta, schemaProblems } from "./schema.ts";
 import { lastSeal } from "./seal.ts";
+import { openSecondKey, type SecondKey } from "./second-key.ts";
 import { rebuildTree } from "./tree-reader.ts";
 
 /** How long opening waits for others that have a file for themselves, in milliseconds. Afterwards nothing ever waits in SQLite. */
@@ -26,12 +27,17 @@ export interface Head {
   readonly ts: number;
 }
 
+/** How checkpoints are signed. Ed25519 is always among them. */
+export type SignatureKind = "ed25519" | "ml-dsa-44";
+
 /** A ledger opened for writing. Only the writer's thread holds one. */
 export interface Store {
   readonly db: Database.Database;
   readonly log: string;
   readonly key: LogKey;
   readonly keys: PayloadKeys;
+  /** Signs checkpoints too, if that is wanted. */
+  readonly second: SecondKey | undefined;
   readonly head: Head;
   /** Over all records. The committer makes it grow. */
   readonly tree: Tree;
@@ -50,27 +56,22 @@ export interface Store {
  * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_MISSING` if there is the key of a ledger that is not there,
  * `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
  */
-export function openStore(folder: string, sync: "full" | "off"): Store {
+export function openStore(
+  folder: string,
+  sync: "full" | "off",
+  signatures: readonly SignatureKind[] = ["ed25519"],
+): Store {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const open: { close(): unknown }[] = [];
   const close = (): void => {
     for (const one of open.splice(0).toReversed()) one.close();
   };
   try {
-    open.push(
-      takeLease(
-        join(resolve(folder), "ledger.lock"),
-        (cause) =>
-          new CallgateError("LEDGER_LOCKED", `another broker is writing to the ledger in \`${folder}\``, {
-            help: "stop it first, or give this one a data folder of its own with `--data`",
-            cause,
-          }),
-      ),
-    );
+    open.push(folderLease(folder));
     const path = ledgerPath(folder);
     // Records hold arguments and results.
     makePrivate(path);
-    const db = new Database(path, { timeout: OPEN_WAIT_MS });
+    const db = openDataFile(path, { timeout: OPEN_WAIT_MS });
     open.push(db);
     requireDurable(db, sync);
     const isNew = db.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
@@ -78,6 +79,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
     const head = readHead(db);
     const tree = treeOf(db, head.seq);
     checkNewest(db, key, head, tree);
+    const second = signatures.includes("ml-dsa-44") ? openSecondKey(db, folder, key.log) : undefined;
     const keys = PayloadKeys.open(folder, sync, { log: key.log, begun: head.seq > 0, shredded: shreddedIn(db) });
     open.push(keys);
     const orphans = findOrphans(db);
@@ -88,6 +90,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
       log: key.log,
       key,
       keys,
+      second,
       head,
       tree,
       sealed,
@@ -108,7 +111,7 @@ export function openStore(folder: string, sync: "full" | "off"): Store {
 
 function readOnly(path: string): Database.Database | undefined {
   try {
-    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
+    const db = openDataFile(path, { readonly: true, fileMustExist: true, timeout: 0 });
     db.prepare("SELECT 1 FROM sqlite_schema").get();
     return db;
   } catch {
@@ -121,6 +124,8 @@ function requireDurable(db: Database.Database, sync: "full" | "off"): void {
   // better-sqlite3 compiles in NORMAL for WAL, which loses acknowledged records in a power cut.
   db.pragma(`synchronous = ${sync === "full" ? "FULL" : "OFF"}`);
   db.pragma("wal_autocheckpoint = 2000");
+  // What is taken out MUST be gone from the file. Only at all times does that hold for the copies that SQLite leaves where it splits pages.
+  db.pragma("secure_delete = ON");
   const mode = db.pragma("journal_mode", { simple: true });
   const level = db.pragma("synchronous", { simple: true });
   if (mode === "wal" && level === (sync === "full" ? 2 : 0)) return;

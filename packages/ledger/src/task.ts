@@ -1,6 +1,7 @@
 import { type ArchivedSegment, copySegments, dropSegments } from "./archive.ts";
+import type { Keep } from "./keeping.ts";
 import { whileBusy } from "./retry.ts";
-import { nextSeal, type Seal } from "./seal.ts";
+import { dueSegments, nextSeal, type Seal } from "./seal.ts";
 import type { Store } from "./store.ts";
 
 /** What the writer does between commits. */
@@ -8,13 +9,16 @@ export type Task =
   | { readonly task: "seal" }
   | { readonly task: "shred"; readonly session: string }
   | { readonly task: "copy"; readonly before: number; readonly to: string }
-  | { readonly task: "drop"; readonly segments: readonly ArchivedSegment[]; readonly to: string };
+  | { readonly task: "due"; readonly keep: Keep; readonly now: number }
+  | { readonly task: "drop"; readonly segments: readonly ArchivedSegment[]; readonly to?: string };
 
 /** What comes of each. */
 export interface TaskResults {
   readonly seal: Seal | undefined;
   /** Whether the session had a key. */
   readonly shred: boolean;
+  /** Segments that are not to be kept any longer, oldest first. */
+  readonly due: readonly Seal[];
   readonly copy: readonly ArchivedSegment[];
   readonly drop: undefined;
 }
@@ -25,6 +29,8 @@ export async function perform(store: Store, task: Task): Promise<TaskResults[Tas
       return nextSeal(store.db, store.tree);
     case "shred":
       return await whileBusy(() => store.keys.shred(task.session));
+    case "due":
+      return dueSegments(store.db, task.keep, task.now);
     case "copy":
       return await whileBusy(() => copySegments(store.db, store.log, task.before, task.to));
     case "drop":

@@ -1,24 +1,29 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CallgateError, messageOf } from "@callgate/core";
 import type { LogView, SignedCheckpoint } from "./anchor/anchor.ts";
-import { Anchoring, type AnchorState, compareAll } from "./anchor/anchoring.ts";
+import { Anchoring, type AnchorState, type Cosigning, compareAll } from "./anchor/anchoring.ts";
 import { boundedAnchor } from "./anchor/bounded.ts";
 import { type AnchorTarget, openAnchor } from "./anchor/open.ts";
 import type { BatchMessage } from "./batch.ts";
 import { originOf } from "./checkpoint.ts";
 import { committer } from "./commit.ts";
+import { CosignedFile } from "./cosigned.ts";
+import { type FileKey, holdFileKey } from "./file-key.ts";
 import { parseVerifierKey, type VerifierKey } from "./note.ts";
 import type { Patience } from "./patience.ts";
 import { consistencyProof, rootAt } from "./proof.ts";
-import { type Head, openStore, type Store } from "./store.ts";
+import { type Head, openStore, type SignatureKind, type Store } from "./store.ts";
 import { perform, type Task } from "./task.ts";
 import { treeReader } from "./tree-reader.ts";
 
 /** What the writer's thread is started with. */
 export interface WriterData {
   readonly folder: string;
+  /** Of the folder's files; without one they are plain. */
+  readonly key?: FileKey;
   readonly sync: "full" | "off";
   readonly payloads: boolean;
+  readonly signatures: readonly SignatureKind[];
   readonly anchors: readonly AnchorTarget[];
   readonly patience: Patience;
 }
@@ -76,15 +81,20 @@ async function openWriter(
   const anchors = data.anchors.map((target) => ({
     anchor: boundedAnchor(openAnchor(target), patience.anchor),
     required: target.required === true,
+    awaited: target.lag !== undefined,
   }));
-  const store = openStore(data.folder, data.sync);
+  holdFileKey(data.folder, data.key);
+  const store = openStore(data.folder, data.sync, data.signatures);
   try {
     const { log, head, sealed, orphans, db } = store;
     let newest = db.prepare<[], SignedCheckpoint>("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").get();
     const view = viewOf(store, () => newest);
-    const states = await compareAll(anchors, view);
+    const cosigned = new CosignedFile(data.folder);
+    const keep = ({ anchor, checkpoint, lines }: Cosigning): void => cosigned.keep(anchor, checkpoint, lines);
+    const states = await compareAll(anchors, view, keep);
     const anchoring: Anchoring = new Anchoring(anchors, states, view, patience, {
       changed: () => hear.changed(anchoring.states),
+      cosigned: keep,
       conflict: (error) => hear.conflict(error),
     });
     if (newest !== undefined) anchoring.take(newest);
@@ -101,6 +111,7 @@ async function openWriter(
       },
       async close() {
         await anchoring.close();
+        await cosigned.close();
         store.close();
       },
       abandon() {

@@ -1,16 +1,21 @@
 import { spawn } from "node:child_process";
 import type { LedgerRecord } from "@callgate/core";
 import { describe, expect, it } from "vitest";
-import { openLedger, openReader } from "../src/index.ts";
+import { holdFileKey, openLedger, openReader } from "../src/index.ts";
 import { APPENDER, acknowledged, expectAll, output, startAppender } from "./appending.ts";
 import { dataFolder } from "./folder.ts";
 
 describe("faults", () => {
-  it("loses no acknowledged record when it is killed while appending", async () => {
+  it.each([
+    ["a plain ledger", undefined],
+    ["an encrypted one", "c3".repeat(32)],
+  ])("loses no acknowledged record of %s when it is killed while appending", async (_, key) => {
     const folder = dataFolder();
+    holdFileKey(folder, key);
+    const env = { ...process.env, ...(key !== undefined && { FILE_KEY: key }) };
     const acks: [number, string][] = [];
     for (let round = 1; round <= 5; round++) {
-      const child = startAppender(folder);
+      const child = startAppender(folder, { env });
       const text = await output(child, (t) => {
         if (t.length > round * 2000) child.kill("SIGKILL");
       });

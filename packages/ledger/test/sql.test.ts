@@ -1,16 +1,18 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "@callgate/core";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
+import { holdFileKey, openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
+import { tamper } from "./tamper.ts";
 
 const root = mkdtempSync(join(tmpdir(), "callgate-sql-"));
-const folder = join(root, "data");
+let folder: string;
 const elsewhere = join(root, "elsewhere.db");
+beforeAll(() => void new Database(elsewhere).exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)").close());
 afterAll(() => rmSync(root, { recursive: true }));
-beforeAll(async () => {
+async function fill(): Promise<void> {
   const tool = { server: "mail", name: "send", digest: digestOf("d") };
   const ledger = await openLedger({ folder, sync: "off" });
   const common = { agent: "bot", session: "s", call: "c1", tool };
@@ -32,8 +34,7 @@ beforeAll(async () => {
     error: { code: "no", message: "not now" },
   });
   await ledger.close();
-  new Database(elsewhere).exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)").close();
-});
+}
 
 async function rows(sql: string, limits = { rows: 100, ms: 20_000 }): Promise<SqlValue[][]> {
   const found: SqlValue[][] = [];
@@ -41,7 +42,16 @@ async function rows(sql: string, limits = { rows: 100, ms: 20_000 }): Promise<Sq
   return found;
 }
 
-describe("runSql", () => {
+describe.each([
+  { form: "plain", key: undefined },
+  { form: "encrypted", key: "5f".repeat(32) },
+])("runSql on a ledger that is $form", ({ form, key }) => {
+  beforeAll(async () => {
+    folder = join(root, form);
+    holdFileKey(folder, key);
+    await fill();
+  });
+
   it("gives the views, with an index behind them", async () => {
     expect(
       await rows("SELECT seq, agent, user, tool, verdict, rule, status, ms, error FROM records WHERE seq > 1"),
@@ -71,8 +81,8 @@ describe("runSql", () => {
   it.each([
     ["ATTACH '{elsewhere}' AS x", "no other file can be attached"],
     ["DETACH main", "nothing can be detached"],
-    ["VACUUM", "no other file can be attached"],
-    ["VACUUM INTO '{made}'", "no other file can be attached"],
+    ["VACUUM", "nothing can be changed here"],
+    ["VACUUM INTO '{made}'", "nothing can be changed here"],
     ["PRAGMA query_only = OFF", "the pragma `query_only` is not available"],
     ["PRAGMA writable_schema = ON", "the pragma `writable_schema` is not available"],
     ["SELECT * FROM pragma_database_list", "the table `pragma_database_list` cannot be read here"],
@@ -105,6 +115,8 @@ describe("runSql", () => {
     ["SAVEPOINT s", "there are no transactions here"],
     ["SELECT 1; DELETE FROM record", "only one statement can be run"],
     ["SELECT 1; /* ; */ SELECT 2", "only one statement can be run"],
+    ["SELECT '\ud800', (SELECT hex(data) FROM payload LIMIT 1) -- '", "the table `payload` cannot be read here"],
+    ["SELECT 1\0; DELETE FROM record", "only one statement can be run"],
     ["SELECT 'a", undefined],
     ["", undefined],
     ["SELECT nope FROM records", "no such column: nope"],
@@ -116,6 +128,33 @@ describe("runSql", () => {
       ...(message !== undefined && { message }),
     });
     expect(existsSync(made)).toBe(false);
+  });
+
+  it("runs the very text that it looked at, whatever half a character does to the quote behind it", async () => {
+    const text = "SELECT '\ud800' FROM records LIMIT 1 -- ', (SELECT hex(data) FROM payload LIMIT 1)";
+    expect(await rows(text)).toEqual([["\ufffd"]]);
+  });
+
+  it("says nothing of a leaf that is no JSON, and all of the others", async () => {
+    const copy = join(root, `edited-${form}`);
+    cpSync(folder, copy, { recursive: true });
+    holdFileKey(copy, key);
+    tamper(copy, (db) => void db.exec("UPDATE record SET leaf = 'not json' WHERE seq = 2"));
+    const found: SqlValue[][] = [];
+    const sink = { columns: () => {}, row: (values: readonly SqlValue[]) => found.push([...values]) };
+    await runSql(
+      copy,
+      "SELECT seq, agent, rule, rules, detail IS NULL FROM records WHERE seq > 1",
+      { rows: 9, ms: 20_000 },
+      sink,
+    );
+    expect(found).toEqual([
+      [2, "bot", null, null, 1],
+      [3, "bot", null, null, 1],
+      [4, "bot", "no", '["no"]', 1],
+    ]);
+    await runSql(copy, "SELECT count(*), count(rule) FROM calls", { rows: 9, ms: 20_000 }, sink);
+    expect(found.at(-1)).toEqual([2, 1]);
   });
 
   it("leaves the ledger as it was", () => {

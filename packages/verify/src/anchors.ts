@@ -1,9 +1,8 @@
-import type { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { type Anchor, readAnchorFile, readCheckpointFile } from "./anchor.ts";
-import { prepareRows } from "./database.ts";
+import type { Database } from "./database.ts";
 import { textOf } from "./key.ts";
-import { COSIGNATURE, type NoteKey, parseNoteKey } from "./note.ts";
+import { COSIGNATURE, ML_DSA, type NoteKey, parseNoteKey } from "./note.ts";
 import type { VerifyOptions } from "./options.ts";
 import { askWitness } from "./witness.ts";
 
@@ -12,17 +11,17 @@ export async function readAnchors(
   named: Pick<VerifyOptions, "anchors" | "checkpoints" | "witnessKeys">,
   origin: string,
   key: NoteKey | undefined,
-  db: DatabaseSync,
+  db: Database,
 ): Promise<readonly Anchor[]> {
-  const newest = prepareRows(db, "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1");
-  const at = prepareRows(db, "SELECT note FROM checkpoint WHERE size = ?");
+  const newest = db.rows("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1");
+  const at = db.rows("SELECT note FROM checkpoint WHERE size = ?");
   const [size, note] = (newest.get() ?? []) as unknown as [] | [number, string];
   const own = {
     newest: size === undefined || note === undefined ? undefined : { size, note },
     at: (wanted: number) => (at.get(wanted) as unknown as [string] | undefined)?.[0],
   };
   const given = named.witnessKeys ?? [];
-  const keys = given.map((text) => parseNoteKey(textOf(text) ?? text, COSIGNATURE));
+  const keys = given.map((text) => parseNoteKey(textOf(text) ?? text, COSIGNATURE, ML_DSA));
   const wrong = given[keys.indexOf(undefined)];
   const asked = (named.anchors ?? []).map(async (name): Promise<Anchor> => {
     const isWitness = /^https?:\/\//.test(name);

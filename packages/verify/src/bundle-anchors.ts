@@ -1,4 +1,5 @@
 import { hashesOf, objectsOf } from "./bundle-lines.ts";
+import { signerOf } from "./cosigned.ts";
 import type { Findings } from "./finding.ts";
 import type { AnchorReport } from "./judge.ts";
 import { type Checkpoint, type NoteKey, openNote } from "./note.ts";
@@ -9,7 +10,9 @@ export function bundleAnchors(
   text: string,
   head: Checkpoint,
   key: NoteKey,
+  witnesses: readonly NoteKey[],
   findings: Findings,
+  unchecked: string[],
 ): readonly AnchorReport[] {
   const anchors: AnchorReport[] = [];
   for (const { anchor, note, proof } of objectsOf(text, "anchors.jsonl", findings)) {
@@ -36,7 +39,29 @@ export function bundleAnchors(
         "anchor-root",
         `the records are not shown to be those that the anchor \`${name}\` has seen`,
       );
-    anchors.push({ name, checkpoints: 1, newest: checkpoint.size, covers: agrees ? checkpoint.size : 0 });
+    const by = witnessOf(String(note), head.origin, name, witnesses, findings, unchecked);
+    anchors.push({ name, checkpoints: 1, newest: checkpoint.size, covers: agrees ? checkpoint.size : 0, ...by });
   }
   return anchors;
+}
+
+/** Who signed an anchor's checkpoint beside the log, and when; nothing where nobody did, or nobody who is known. */
+function witnessOf(
+  note: string,
+  origin: string,
+  name: string,
+  keys: readonly NoteKey[],
+  findings: Findings,
+  unchecked: string[],
+): { readonly by?: string; readonly at?: string } {
+  const signer = signerOf(note, origin, keys);
+  if (signer === "wrong")
+    findings.add("integrity", "anchor-signature", `the witness's signature in the checkpoint of \`${name}\` is wrong`);
+  // The log's own second signature has its name.
+  else if (
+    signer === "unknown" &&
+    note.split("\n").some((line) => line.startsWith("— ") && !line.startsWith(`— ${origin} `))
+  )
+    unchecked.push(`who signed the checkpoint of \`${name}\` beside the log: give the key with --witness-vkey`);
+  return typeof signer === "object" ? { by: signer.name, at: signer.at } : {};
 }

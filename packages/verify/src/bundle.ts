@@ -4,6 +4,7 @@ import { bundleAnchors } from "./bundle-anchors.ts";
 import { BUNDLE, checkFiles, type Manifest, readManifest } from "./bundle-manifest.ts";
 import { checkPayloads, type PayloadCounts } from "./bundle-payloads.ts";
 import { checkRecords } from "./bundle-records.ts";
+import { witnessKeysOf } from "./cosigned.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { AnchorReport } from "./judge.ts";
 import type { FoundKey } from "./key.ts";
@@ -38,6 +39,8 @@ export interface BundleOptions {
   readonly bundle: string;
   /** The log's verifier key, or a file that holds it. Without one the bundle's own is used, which vouches for nothing. */
   readonly vkey?: string;
+  /** Verifier keys of witnesses, or files that hold one each. */
+  readonly witnessKeys?: readonly string[];
 }
 
 const NOTHING = { files: 0, records: 0, payloads: 0, opened: 0, shredded: 0, withheld: 0, missing: 0 } as const;
@@ -99,7 +102,14 @@ export function verifyBundle(options: BundleOptions): BundleReport {
     log,
     findings,
   );
-  const anchors = bundleAnchors(texts.get("anchors.jsonl") ?? "", checkpoint, found.key, findings);
+  const anchors = bundleAnchors(
+    texts.get("anchors.jsonl") ?? "",
+    checkpoint,
+    found.key,
+    witnessKeysOf(options.witnessKeys),
+    findings,
+    unchecked,
+  );
   if (anchors.length === 0)
     unchecked.push("whether the log was rewritten before the bundle was made: it names no anchor");
   unchecked.push(
@@ -179,7 +189,10 @@ export function renderBundleReport(report: BundleReport): string {
     ...(report.key === undefined
       ? []
       : [`key       ${report.key.vkey} (${report.key.from === "given" ? "as given" : "the bundle's own"})`]),
-    ...report.anchors.map(({ name, covers }) => `anchor    ${name}: agrees up to record ${covers}`),
+    ...report.anchors.map(
+      ({ name, covers, by, at }) =>
+        `anchor    ${name}: agrees up to record ${covers}${by === undefined ? "" : `, signed by \`${by}\` at ${at}`}`,
+    ),
     ...findings.slice(0, 20).map(({ seq, problem }) => `record ${seq ?? "-"}  ${problem}`),
     ...(findings.length > 20 ? [`and ${findings.length - 20} more`] : []),
     ...(report.unchecked.length === 0 ? [] : ["not checked:", ...report.unchecked.map((text) => `  ${text}`)]),

@@ -4,6 +4,7 @@ import { HASH, hexOf, leafHash, sha256, TILE } from "./merkle.ts";
 import { keyOf, opens } from "./payload.ts";
 import type { RangeContext } from "./range.ts";
 import type { Differs, PayloadRow, Source } from "./source.ts";
+import { newTally } from "./tally.ts";
 
 type Report = (code: string, problem: string) => void;
 
@@ -35,16 +36,8 @@ export function beforeRange(source: Source, first: number): Before {
 
 /** Walks along the records of one range and keeps what the next one must follow. */
 export class Chain {
-  records = 0;
-  payloads = 0;
-  opened = 0;
-  shredded = 0;
-  /** Sessions with payloads and without a key. */
-  readonly keyless = new Set<string>();
-  /** Leaves of seals and of changes, as far as their hash is that of the row and not another than the one that was kept. */
-  readonly seals: string[] = [];
-  readonly configs: string[] = [];
-  clocks = 0;
+  /** Seals and changes are in it as far as their hash is that of the row and not another than the one that was kept. */
+  readonly tally = newTally();
   readonly intents = new Set<string>();
   readonly outcomes = new Set<string>();
   readonly #findings: Findings;
@@ -72,12 +65,11 @@ export class Chain {
     from: number,
     to: number,
     kept: Buffer,
-  ): { hashes: Buffer; leaves: number; archived: number } {
+  ): { hashes: Buffer; leaves: number } {
     const hashes = Buffer.allocUnsafe(TILE * HASH);
     const payloads = source.payloads(from, to, this.#differs)[Symbol.iterator]();
     let payload = payloads.next();
     let leaves = 0;
-    let archived = 0;
     let gap: number | undefined;
     let at = 0;
     for (let seq = from; seq <= to; seq++) {
@@ -99,7 +91,7 @@ export class Chain {
         else this.#state(row);
       } else if (keptHash !== undefined && seq < this.#context.least) {
         hex = keptHash.toString("hex");
-        archived++;
+        this.tally.archived++;
         this.#last = undefined;
       } else {
         gap ??= seq;
@@ -113,15 +105,15 @@ export class Chain {
     }
     if (gap !== undefined) this.#findings.missing(gap, to);
     for (; !payload.done; payload = payloads.next()) this.#stray(payload.value[0]);
-    return { hashes, leaves, archived };
+    return { hashes, leaves };
   }
 
   /** Keeps what a record states of the ledger itself. */
   #state([, , , , , , , , , , leaf]: RecordRow): void {
     const kind = this.#last?.["kind"];
     if (typeof leaf !== "string") return;
-    if (kind === "seal") this.seals.push(leaf);
-    else if (kind === "config") this.configs.push(leaf);
+    if (kind === "seal") this.tally.seals.push(leaf);
+    else if (kind === "config") this.tally.configs.push(leaf);
   }
 
   #stray(seq: number): void {
@@ -132,7 +124,7 @@ export class Chain {
   #record(row: RecordRow, payloads: readonly PayloadRow[], source: Source): string | undefined {
     const [seq] = row;
     const report = (code: string, problem: string): void => this.#findings.add("integrity", code, problem, seq);
-    this.records++;
+    this.tally.records++;
     const text = row[10];
     const hex = typeof text === "string" ? leafHash(text) : undefined;
     const stored = row[9];
@@ -161,7 +153,7 @@ export class Chain {
 
   /** The system's clock goes back only with a record that says so, the run's own clock never. */
   #clock(leaf: Leaf, report: Report): void {
-    if (leaf["kind"] === "clock") this.clocks++;
+    if (leaf["kind"] === "clock") this.tally.clocks++;
     const last = this.#last;
     if (last === undefined) return;
     const [time, lastTime] = [String(leaf["ts"]), String(last["ts"])];
@@ -188,7 +180,7 @@ export class Chain {
 
   #payloadsOf(seq: number, leaf: Leaf, payloads: readonly PayloadRow[], report: Report): void {
     for (const [, name, data] of payloads) {
-      this.payloads++;
+      this.tally.payloads++;
       const digest = typeof name === "string" ? payloadDigest(leaf, name) : undefined;
       if (typeof name !== "string" || digest === undefined)
         report("payload", `there is a payload \`${String(name)}\` that the leaf does not name`);
@@ -209,14 +201,14 @@ export class Chain {
     if (payloadKeys === undefined) return;
     const key = keyOf(payloadKeys, session);
     if (key === undefined) {
-      this.shredded++;
-      this.keyless.add(typeof session === "string" ? session : "");
+      this.tally.shredded++;
+      this.tally.keyless.add(typeof session === "string" ? session : "");
       return;
     }
     // The digest holds the ciphertext; what is left to find out is whether the key is the one.
     if (!openAll && this.#tried.has(session)) return;
     this.#tried.add(session);
-    this.opened++;
+    this.tally.opened++;
     if (!opens(key, data, log, seq, name))
       report("payload-open", `the payload \`${name}\` does not open with the key of its session`);
   }

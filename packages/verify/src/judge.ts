@@ -10,6 +10,9 @@ export interface AnchorReport {
   readonly newest: number;
   /** Records up to which it and the ledger agree; 0 for none. */
   readonly covers: number;
+  /** The witness whose signature stands in the checkpoint, and when it was made. */
+  readonly by?: string;
+  readonly at?: string;
   /** A witness whose signature could not be checked; it covers nothing. */
   readonly unproven?: true;
 }

@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import { renderBundleReport, verifyBundle } from "./bundle.ts";
+import { textOf } from "./key.ts";
 import { showProgress } from "./progress.ts";
 import { renderReport } from "./render.ts";
 import { renderProofReport, verifyProof } from "./tlog-proof.ts";
 import { verifyLedger } from "./verify.ts";
 
 const HELP = `usage: callgate-verify [options] LEDGER
-       callgate-verify --bundle FOLDER [--vkey KEY] [--json]
+       callgate-verify --bundle FOLDER [--vkey KEY] [--witness-vkey KEY] [--json]
        callgate-verify --proof FILE --vkey KEY [--json]
 
 Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, and changes nothing.
@@ -16,6 +17,8 @@ Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, 
   --witness-vkey KEY  a witness's verifier key, or a file that holds it; without it a witness vouches for nothing;
                       may be repeated
   --vkey KEY          the log's verifier key, or a file that holds it (default: the folder's own)
+  --ml-dsa-vkey KEY   its verifier key of ML-DSA-44, if it has one, or a file that holds it
+  --key-file FILE     a file with the key of an encrypted ledger, 64 hex digits (or CALLGATE_LEDGER_KEY in the environment)
   --segments FOLDER   check archived segments too
   --open-all          decrypt every payload, where the keys are there (default: the first of each session)
   --skip-indexes      do not compare the indexes with the tables
@@ -44,7 +47,11 @@ async function main(): Promise<number> {
   }
   if (values.bundle !== undefined) {
     if (positionals.length > 0) return usage("give either a ledger or `--bundle`");
-    const report = verifyBundle({ bundle: values.bundle, ...(values.vkey !== undefined && { vkey: values.vkey }) });
+    const report = verifyBundle({
+      bundle: values.bundle,
+      witnessKeys: values["witness-vkey"] ?? [],
+      ...(values.vkey !== undefined && { vkey: values.vkey }),
+    });
     console.log(values.json === true ? JSON.stringify(report) : renderBundleReport(report));
     return report.exitCode;
   }
@@ -62,12 +69,17 @@ async function main(): Promise<number> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0 && threads <= 256))
     return usage(`\`${values.threads}\` in \`--threads\` is not a number of threads`);
 
+  const fileKey = values["key-file"] === undefined ? process.env["CALLGATE_LEDGER_KEY"] : textOf(values["key-file"]);
+  if (values["key-file"] !== undefined && fileKey === undefined)
+    return usage(`the key file \`${values["key-file"]}\` cannot be read`);
   const report = await verifyLedger({
     ledger,
     anchors: values.anchor ?? [],
     checkpoints: values.checkpoint ?? [],
     witnessKeys: values["witness-vkey"] ?? [],
     ...(values.vkey !== undefined && { vkey: values.vkey }),
+    ...(values["ml-dsa-vkey"] !== undefined && { secondVkey: values["ml-dsa-vkey"] }),
+    ...(fileKey !== undefined && { fileKey }),
     ...(values.segments !== undefined && { segments: values.segments }),
     ...(threads !== undefined && { threads }),
     openAll: values["open-all"] === true,
@@ -88,7 +100,9 @@ function parse() {
       bundle: { type: "string" },
       proof: { type: "string" },
       vkey: { type: "string" },
+      "ml-dsa-vkey": { type: "string" },
       segments: { type: "string" },
+      "key-file": { type: "string" },
       threads: { type: "string" },
       "open-all": { type: "boolean" },
       "skip-indexes": { type: "boolean" },

@@ -5,6 +5,7 @@ export interface NoteKey {
   readonly name: string;
   /** The first four bytes of SHA-256(name, newline, key bytes), in hex. */
   readonly id: string;
+  readonly algorithm: number;
   readonly key: KeyObject;
   /** The key as it is written: `name+id+base64`. */
   readonly text: string;
@@ -18,67 +19,122 @@ export interface Checkpoint {
   readonly root: Buffer;
 }
 
-/** A note that was read; `signed` says whether a key that was asked about signed it. */
+/** `wrong`: a signature says that it is the key's and is not. `no`: there is none by that key, or no key. */
+export type Signed = "yes" | "no" | "wrong";
+
+/** A note that was read; `signed` says whether a key that was asked about signed it, `second` the same of the log's second key. */
 export type OpenedNote =
-  | { readonly checkpoint: Checkpoint; readonly signed: "yes" | "no" | "wrong" }
+  | { readonly checkpoint: Checkpoint; readonly signed: Signed; readonly second: Signed }
   | { readonly problem: string };
 
 const ED25519 = 1;
-/** The algorithm of a witness's key. */
+/** The algorithms of a witness's key: Ed25519, and ML-DSA-44, which is that of a log's second key too. */
 export const COSIGNATURE = 4;
+export const ML_DSA = 6;
+/** Bytes of a key. */
+const LENGTHS: Readonly<Record<number, number>> = { [ED25519]: 32, [COSIGNATURE]: 32, [ML_DSA]: 1312 };
+/** Bytes of an ML-DSA-44 signature, and of the time before any cosignature. */
+const ML_DSA_SIGNATURE = 2420;
+const TIME = 8;
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
-/** Reads `name+hash+base64(alg || key)`; undefined if it is no Ed25519 key of the algorithm, or its hash is not that of its name and key. */
-export function parseNoteKey(text: string, algorithm: number = ED25519): NoteKey | undefined {
+/** Reads `name+hash+base64(alg || key)`; undefined if it is no key of one of the algorithms, or its hash is not that of its name and key. */
+export function parseNoteKey(text: string, ...algorithms: readonly number[]): NoteKey | undefined {
+  const wanted = algorithms.length === 0 ? [ED25519] : algorithms;
   const match = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text.trim());
   if (match === null) return undefined;
   const [, name, id, base64] = match as unknown as [string, string, string, string];
   const bytes = decode(base64);
-  if (bytes?.length !== 33 || bytes[0] !== algorithm) return undefined;
+  const algorithm = bytes?.[0];
+  if (bytes === undefined || algorithm === undefined || !wanted.includes(algorithm)) return undefined;
+  if (bytes.length !== 1 + (LENGTHS[algorithm] ?? 0)) return undefined;
   if (hash("sha256", Buffer.concat([Buffer.from(`${name}\n`), bytes]), "hex").slice(0, 8) !== id) return undefined;
-  const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, bytes.subarray(1)]), format: "der", type: "spki" });
-  return { name, id, key, text: text.trim() };
+  return { name, id, algorithm, key: publicKeyOf(algorithm, bytes.subarray(1)), text: text.trim() };
+}
+
+function publicKeyOf(algorithm: number, bytes: Buffer): KeyObject {
+  if (algorithm === ML_DSA)
+    return createPublicKey({ key: { kty: "AKP", alg: "ML-DSA-44", pub: bytes.toString("base64url") }, format: "jwk" });
+  return createPublicKey({ key: Buffer.concat([SPKI_HEAD, bytes]), format: "der", type: "spki" });
 }
 
 /**
- * Reads a signed checkpoint. `signed`: `yes` if `key` signed it, `wrong` if a signature says it is the key's and is not,
- * `no` if there is none by that key (or no key). Signatures of other names or unknown algorithms are passed over.
+ * Reads a signed checkpoint, and whether `key`, of Ed25519, and `second`, of ML-DSA-44, signed it. Signatures of other names or unknown
+ * algorithms are passed over.
  */
-export function openNote(note: string, key: NoteKey | undefined): OpenedNote {
+export function openNote(note: string, key: NoteKey | undefined, second?: NoteKey): OpenedNote {
   const cut = note.indexOf("\n\n");
   if (cut < 0 || !note.endsWith("\n")) return { problem: "it is not a signed note" };
   const body = note.slice(0, cut + 1);
   const checkpoint = parseCheckpoint(body);
   if (checkpoint === undefined) return { problem: "it does not say origin, size and root" };
-  let signed: "yes" | "no" | "wrong" = "no";
-  for (const line of note.slice(cut + 2, -1).split("\n")) {
-    const match = /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line);
-    const bytes = match === null ? undefined : decode(match[2] as string);
-    if (match === null || bytes === undefined || bytes.length < 5)
-      return { problem: "a signature of it cannot be read" };
-    if (key === undefined || match[1] !== key.name || bytes.toString("hex", 0, 4) !== key.id) continue;
-    if (!verify(null, Buffer.from(body), key.key, bytes.subarray(4))) signed = "wrong";
-    else if (signed === "no") signed = "yes";
-  }
-  return { checkpoint, signed };
+  const lines = parseLines(note.slice(cut + 2, -1));
+  if (lines === undefined) return { problem: "a signature of it cannot be read" };
+  return {
+    checkpoint,
+    signed: signedBy(lines, key, body, checkpoint),
+    second: signedBy(lines, second, body, checkpoint),
+  };
 }
 
-/** Whether a witness's key, one of `COSIGNATURE`, signed a note at some time: `lines` is what the witness answered (C2SP tlog-cosignature). */
-export function isCosigned(note: string, lines: string, key: NoteKey): boolean {
+/** When a witness's key signed a note, in Unix seconds; undefined if it did not. `lines` are those of the note's signatures. */
+export function cosignedAt(note: string, lines: string, key: NoteKey): number | "wrong" | undefined {
   const body = note.slice(0, note.indexOf("\n\n") + 1);
-  const own = lines.split("\n").flatMap((line) => {
+  const checkpoint = parseCheckpoint(body);
+  const parsed = parseLines(lines.trimEnd());
+  if (checkpoint === undefined || parsed === undefined || key.algorithm === ED25519) return undefined;
+  const signed = signedBy(parsed, key, body, checkpoint);
+  if (signed === "wrong") return "wrong";
+  const own = parsed.find((line) => line.name === key.name && line.id === key.id);
+  return own && Number(own.bytes.readBigUInt64BE());
+}
+
+interface Line {
+  readonly name: string;
+  readonly id: string;
+  /** What follows the key's id. */
+  readonly bytes: Buffer;
+}
+
+function parseLines(text: string): readonly Line[] | undefined {
+  const lines: Line[] = [];
+  for (const line of text.split("\n")) {
     const match = /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line);
-    const bytes = match?.[1] === key.name ? decode(match[2] as string) : undefined;
-    return bytes?.toString("hex", 0, 4) === key.id ? [bytes.subarray(4)] : [];
-  });
-  return (
-    own.length > 0 &&
-    own.every((bytes) => {
-      if (bytes.length !== 72) return false;
-      const signed = `cosignature/v1\ntime ${bytes.readBigUInt64BE()}\n${body}`;
-      return verify(null, Buffer.from(signed), key.key, bytes.subarray(8));
-    })
-  );
+    const bytes = match === null ? undefined : decode(match[2] as string);
+    if (match === null || bytes === undefined || bytes.length < 5) return undefined;
+    lines.push({ name: match[1] as string, id: bytes.toString("hex", 0, 4), bytes: bytes.subarray(4) });
+  }
+  return lines;
+}
+
+function signedBy(lines: readonly Line[], key: NoteKey | undefined, body: string, checkpoint: Checkpoint): Signed {
+  const own = key === undefined ? [] : lines.filter(({ name, id }) => name === key.name && id === key.id);
+  if (key === undefined || own.length === 0) return "no";
+  return own.every(({ bytes }) => isRight(bytes, key, body, checkpoint)) ? "yes" : "wrong";
+}
+
+/** Checks one signature, by the form that its algorithm has in a note (C2SP signed-note, tlog-cosignature). */
+function isRight(bytes: Buffer, key: NoteKey, body: string, checkpoint: Checkpoint): boolean {
+  if (key.algorithm === ED25519) return verify(null, Buffer.from(body), key.key, bytes);
+  if (bytes.length !== TIME + (key.algorithm === ML_DSA ? ML_DSA_SIGNATURE : 64)) return false;
+  const time = bytes.readBigUInt64BE();
+  const text =
+    key.algorithm === ML_DSA
+      ? cosignedMessage(key.name, time, checkpoint)
+      : Buffer.from(`cosignature/v1\ntime ${time}\n${body}`);
+  return verify(null, text, key.key, bytes.subarray(TIME));
+}
+
+/** What ML-DSA-44 signs: label, signer, time, log, first leaf, end and root. */
+function cosignedMessage(name: string, time: bigint, { origin, size, root }: Checkpoint): Buffer {
+  const sized = (text: string): Buffer => Buffer.concat([Buffer.of(Buffer.byteLength(text)), Buffer.from(text)]);
+  const number = (value: bigint): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(value);
+    return bytes;
+  };
+  const parts = [sized(name), number(time), sized(origin), number(0n), number(BigInt(size)), root];
+  return Buffer.concat([Buffer.from("subtree/v1\n\0"), ...parts]);
 }
 
 function parseCheckpoint(body: string): Checkpoint | undefined {

@@ -1,7 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
-import { addReadingProblem, openDatabase, prepareRows } from "./database.ts";
+import { addReadingProblem, type Database, openDatabase } from "./database.ts";
 import type { Findings } from "./finding.ts";
 import { FORMAT } from "./schema.ts";
 
@@ -13,28 +12,37 @@ export function ledgerFile(path: string): string {
 
 /** What a ledger says of itself. */
 export interface OpenedLedger {
-  readonly db: DatabaseSync;
+  readonly db: Database;
   /** The log's id. */
   readonly log: string;
   /** The digest of its schema, and its verifier key. */
   readonly schema: string | undefined;
   readonly vkey: string | undefined;
+  /** The verifier key of its second, ML-DSA-44 signatures, if it has any. */
+  readonly secondVkey: string | undefined;
 }
 
 /** Opens a ledger; undefined, and a finding, if it is no ledger of the known format. */
-export function openLedgerFile(file: string, findings: Findings): OpenedLedger | undefined {
+export function openLedgerFile(
+  file: string,
+  fileKey: string | undefined,
+  findings: Findings,
+): OpenedLedger | undefined {
   if (!existsSync(file)) {
     findings.add("unreadable", "file", `there is no ledger at \`${file}\``);
     return undefined;
   }
-  let db: DatabaseSync | undefined;
+  let db: Database | undefined;
   try {
-    db = openDatabase(file);
+    db = openDatabase(file, fileKey);
     const meta = metaOf(db);
     const format = meta?.get("format");
     if (format === FORMAT) {
       const log = meta?.get("log");
-      if (log !== undefined) return { db, log, schema: meta?.get("schema"), vkey: meta?.get("vkey") };
+      if (log !== undefined) {
+        const [schema, vkey, secondVkey] = ["schema", "vkey", "vkey-ml-dsa-44"].map((name) => meta?.get(name));
+        return { db, log, schema, vkey, secondVkey };
+      }
       findings.add("integrity", "log", "the ledger does not say which log it is");
     } else {
       const what = format === undefined ? "no ledger" : `a ledger of the format \`${format}\`, not \`${FORMAT}\``;
@@ -47,7 +55,7 @@ export function openLedgerFile(file: string, findings: Findings): OpenedLedger |
   return undefined;
 }
 
-function metaOf(db: DatabaseSync): ReadonlyMap<string, string> | undefined {
-  if (prepareRows(db, "SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return undefined;
-  return new Map(prepareRows(db, "SELECT key, value FROM meta").all() as unknown as [string, string][]);
+function metaOf(db: Database): ReadonlyMap<string, string> | undefined {
+  if (db.rows("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return undefined;
+  return new Map(db.rows("SELECT key, value FROM meta").all() as unknown as [string, string][]);
 }

@@ -8,8 +8,12 @@ export interface VerifyOptions {
   readonly checkpoints?: readonly string[];
   /** The log's verifier key, or a file that holds it. Without one the folder's own is used, which vouches for nothing. */
   readonly vkey?: string;
+  /** The log's verifier key of ML-DSA-44, or a file that holds it. */
+  readonly secondVkey?: string;
   /** Verifier keys of the witnesses among the anchors, or files that hold one each. A witness that none of them signs for vouches for nothing. */
   readonly witnessKeys?: readonly string[];
+  /** The key of the files, 64 hex digits, if they are encrypted. */
+  readonly fileKey?: string;
   /** A folder with archived segments. */
   readonly segments?: string;
   /** Default: as many as the machine runs at a time, one for a small ledger. */

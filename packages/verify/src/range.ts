@@ -1,9 +1,10 @@
 import { beforeRange, Chain } from "./chain.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { HASH, Subtrees, TILE } from "./merkle.ts";
-import { type NoteKey, openNote, parseNoteKey } from "./note.ts";
+import { ML_DSA, type NoteKey, openNote, parseNoteKey } from "./note.ts";
 import type { PayloadKeys } from "./payload.ts";
 import { type CheckpointRow, type Differs, Source } from "./source.ts";
+import type { Tally } from "./tally.ts";
 
 /** Records of one range: a power of two, and whole tiles. */
 export const RANGE_HEIGHT = 12;
@@ -13,11 +14,17 @@ export const RANGE = 2 ** RANGE_HEIGHT;
 export interface RangeContext {
   readonly path: string;
   readonly segments: readonly string[];
+  /** Of these files, where they are encrypted. */
+  readonly fileKey?: string;
   readonly log: string;
+  /** Each thread looks at the file as it was at one moment: a broker took something out of it while it was looked at before. */
+  readonly pinned?: true;
   /** Seq of the oldest record that is not archived. */
   readonly least: number;
   /** The verifier key that checkpoints are checked against. */
   readonly key?: string;
+  /** The one of ML-DSA-44, where the log has one. */
+  readonly secondKey?: string;
   /** Keys of payloads, where they are there. */
   readonly payloadKeys?: PayloadKeys;
   /** Open every payload, not only the first of each session. */
@@ -36,18 +43,7 @@ export interface RangeTask {
 export interface RangeResult extends RangeTask {
   readonly findings: readonly Finding[];
   readonly counts: ReadonlyMap<string, number>;
-  /** Records that were read, and those of which only the hash is left. */
-  readonly records: number;
-  readonly archived: number;
-  readonly payloads: number;
-  readonly opened: number;
-  readonly shredded: number;
-  readonly keyless: readonly string[];
-  /** Leaves of seals and of changes, of records whose hash is in the tree. */
-  readonly seals: readonly string[];
-  readonly configs: readonly string[];
-  readonly checkpoints: number;
-  readonly clocks: number;
+  readonly tally: Tally;
   /** Leaves from the first on that have a hash: all of them, unless one is missing. */
   readonly leaves: number;
   /** Roots of the tiles of leaves, one after another, 32 bytes each. */
@@ -65,8 +61,9 @@ export interface RangeResult extends RangeTask {
 
 /** A function that checks ranges of one ledger, one after another. It throws only what SQLite throws. */
 export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeResult {
-  const source = new Source(context.path, context.segments, context.least);
+  const source = new Source(context);
   const noteKey = context.key === undefined ? undefined : parseNoteKey(context.key);
+  const second = context.secondKey === undefined ? undefined : parseNoteKey(context.secondKey, ML_DSA);
   const origin = `callgate/${context.log}`;
 
   return ({ first, last }) => {
@@ -81,13 +78,11 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
     const chain = new Chain(findings, context, beforeRange(source, first), differs);
     const hashes = Buffer.alloc((last - first + 1) * HASH);
     let leaves = 0;
-    let archived = 0;
     for (let from = first; from <= last; from += TILE) {
       const to = Math.min(from + TILE - 1, last);
       const rows = source.records(from, to, differs);
       const kept = source.leafTile((from - 1) / TILE);
       const checked = chain.take(rows, source, from, to, kept);
-      archived += checked.archived;
       if (leaves === from - first) {
         checked.hashes.copy(hashes, leaves * HASH, 0, checked.leaves * HASH);
         leaves += checked.leaves;
@@ -95,7 +90,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
     }
 
     const tree = new Subtrees(hashes, leaves);
-    const claims = claimsOf(source.checkpoints(first, last), origin, noteKey, findings);
+    const claims = claimsOf(source.checkpoints(first, last), origin, noteKey, second, findings);
     const wanted = new Set(context.sizes.filter((size) => size >= first && size <= last));
     for (const { size } of claims) wanted.add(size);
     const parts = [...wanted]
@@ -107,16 +102,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
       last,
       findings: findings.list,
       counts: findings.counts,
-      records: chain.records,
-      archived,
-      payloads: chain.payloads,
-      opened: chain.opened,
-      shredded: chain.shredded,
-      keyless: [...chain.keyless],
-      seals: chain.seals,
-      configs: chain.configs,
-      checkpoints: claims.length,
-      clocks: chain.clocks,
+      tally: { ...chain.tally, checkpoints: claims.length },
       leaves,
       tiles: tree.level(8),
       ...(leaves > 0 && { root: tree.rootAt(leaves) }),
@@ -133,12 +119,13 @@ function claimsOf(
   rows: readonly CheckpointRow[],
   origin: string,
   key: NoteKey | undefined,
+  second: NoteKey | undefined,
   findings: Findings,
 ): { size: number; root: Buffer }[] {
   const claims: { size: number; root: Buffer }[] = [];
   for (const [size, note] of rows) {
     const name = `the checkpoint of ${size} records`;
-    const opened = typeof note === "string" ? openNote(note, key) : { problem: "it is not a text" };
+    const opened = typeof note === "string" ? openNote(note, key, second) : { problem: "it is not a text" };
     if ("problem" in opened) {
       findings.add("integrity", "checkpoint", `${name} cannot be read: ${opened.problem}`, size);
       continue;
@@ -152,6 +139,8 @@ function claimsOf(
     }
     if (key !== undefined && signed !== "yes")
       findings.add("integrity", "checkpoint-signature", `${name} is not signed by the log's key`, size);
+    if (opened.second === "wrong")
+      findings.add("integrity", "checkpoint-signature", `${name} has an ML-DSA-44 signature that is not right`, size);
   }
   return claims;
 }

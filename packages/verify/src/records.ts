@@ -1,5 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
-import { prepareRows } from "./database.ts";
+import type { Database } from "./database.ts";
 import type { Findings } from "./finding.ts";
 import { TILE } from "./merkle.ts";
 import type { VerifyOptions } from "./options.ts";
@@ -11,7 +10,7 @@ import { Whole } from "./whole.ts";
 /** Checks all records, and the file's pages beside them. */
 export async function checkRecords(
   context: RangeContext,
-  db: DatabaseSync,
+  db: Database,
   snapshot: Snapshot,
   threads: number,
   options: VerifyOptions,
@@ -20,7 +19,13 @@ export async function checkRecords(
   const whole = new Whole(findings);
   const pool = startPool(context, threads);
   try {
-    const pages = options.skipIndexes === true ? undefined : pool.run({ pages: context.path });
+    const pages =
+      options.skipIndexes === true
+        ? undefined
+        : pool.run({
+            pages: context.path,
+            ...(context.fileKey !== undefined && { fileKey: context.fileKey }),
+          });
     for await (const { task, answer } of inOrder(pool, ranges(db, snapshot, context.segments.length > 0, findings))) {
       if ("range" in answer) whole.add(answer.range);
       else if ("failed" in answer)
@@ -46,9 +51,9 @@ export async function checkRecords(
 }
 
 /** The ranges in which there is something; a stretch of them in which there is nothing is reported and passed over. */
-function* ranges(db: DatabaseSync, { most }: Snapshot, segments: boolean, findings: Findings): Generator<RangeTask> {
-  const next = prepareRows(db, "SELECT min(seq) FROM record WHERE seq >= ?");
-  const tile = prepareRows(db, "SELECT 1 FROM tile WHERE level = 0 AND idx >= ? AND idx < ?");
+function* ranges(db: Database, { most }: Snapshot, segments: boolean, findings: Findings): Generator<RangeTask> {
+  const next = db.rows("SELECT min(seq) FROM record WHERE seq >= ?");
+  const tile = db.rows("SELECT 1 FROM tile WHERE level = 0 AND idx >= ? AND idx < ?");
   for (let first = 1; first <= most; ) {
     const last = Math.min(first + RANGE - 1, most);
     const [seq] = next.get(first) as unknown as [number];

@@ -22,6 +22,8 @@ export function renderReport(report: Report): string {
   }
   if (report.key !== undefined)
     row("key", `${report.key.vkey} (${report.key.from === "given" ? "as given" : "the folder's own"})`);
+  if (report.secondKey !== undefined)
+    row("ML-DSA-44", `${report.secondKey.id} (${report.secondKey.from === "given" ? "as given" : "the ledger's own"})`);
   for (const { name, newest, covers, unproven } of report.anchors)
     row(
       "anchor",
@@ -29,6 +31,10 @@ export function renderReport(report: Report): string {
         ? `${name}: says that it has seen ${grouped(newest)} records; its signature was not checked`
         : `${name}: has seen ${grouped(newest)} records, agrees up to ${grouped(covers)}`,
     );
+  for (const { anchor, size, agrees, by, at } of report.cosigned) {
+    const who = by === undefined ? "by somebody who was not looked at" : `signed by \`${by}\` at ${at}`;
+    row("witness", `${anchor}: ${grouped(size)} records ${who}${agrees ? "" : ", which the ledger does not have so"}`);
+  }
   const parts = [aligned(lines)];
 
   if (findings.length > 0) {

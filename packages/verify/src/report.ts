@@ -1,3 +1,4 @@
+import type { CosignedReport } from "./cosigned.ts";
 import type { Finding } from "./finding.ts";
 import type { AnchorReport } from "./judge.ts";
 
@@ -31,7 +32,11 @@ export interface Report {
   readonly head?: { readonly size: number; readonly root: string };
   /** The key that checkpoints were checked against, and where it is from. */
   readonly key?: { readonly vkey: string; readonly from: "given" | "folder" };
+  /** The same of ML-DSA-44, if the log has one: its key's id, which stands in every signature. */
+  readonly secondKey?: { readonly id: string; readonly from: "given" | "folder" };
   readonly anchors: readonly AnchorReport[];
+  /** What witnesses signed and is kept beside the ledger. */
+  readonly cosigned: readonly CosignedReport[];
   readonly counts: Counts;
   /** What was not looked at, and why. */
   readonly unchecked: readonly string[];

@@ -60,16 +60,16 @@ export function checkArchived(
   const gone = last === 1 ? "record 1 is gone" : `records 1 to ${last} are gone`;
   if (!seals.some((seal) => seal.to === last))
     findings.add("integrity", "missing", `${gone}, and no seal closes a segment there`, 1, last);
-  else if (!whole.configs.some((text) => member(member(detailOf(text), "archived"), "to") === last))
+  else if (!whole.tally.configs.some((text) => member(member(detailOf(text), "archived"), "to") === last))
     findings.add("integrity", "missing", `${gone}, and no record says that they were archived`, 1, last);
-  if (whole.archived > 0) {
-    const what = `the content of ${whole.archived} archived records: only their hashes are here`;
+  if (whole.tally.archived > 0) {
+    const what = `the content of ${whole.tally.archived} archived records: only their hashes are here`;
     unchecked.push(`${what}; name the folder of their segments with --segments`);
   }
 }
 
 /** A session whose key is gone MUST have been shredded by a record. */
-export function checkShredded({ configs, keyless }: Whole, findings: Findings): void {
+export function checkShredded({ tally: { configs, keyless } }: Whole, findings: Findings): void {
   const shredded = new Set(configs.map((text) => member(detailOf(text), "shredded")));
   for (const session of keyless) {
     if (shredded.has(session)) continue;

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { openDatabase, prepareRows } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import type { Findings } from "./finding.ts";
 import type { Seal } from "./seal.ts";
 import { sealedSizes } from "./snapshot.ts";
@@ -18,7 +18,11 @@ export interface Segment {
 }
 
 /** The archived segments in a folder. */
-export function findSegments(folder: string | undefined, findings: Findings): readonly Segment[] {
+export function findSegments(
+  folder: string | undefined,
+  fileKey: string | undefined,
+  findings: Findings,
+): readonly Segment[] {
   if (folder === undefined) return [];
   let names: string[];
   try {
@@ -31,7 +35,7 @@ export function findSegments(folder: string | undefined, findings: Findings): re
   return names.sort().flatMap((name) => {
     const path = join(folder, name);
     try {
-      return [readSegment(path)];
+      return [readSegment(path, fileKey)];
     } catch (error) {
       findings.add("unreadable", "segment", `the segment \`${path}\` cannot be read: ${(error as Error).message}`);
       return [];
@@ -39,11 +43,11 @@ export function findSegments(folder: string | undefined, findings: Findings): re
   });
 }
 
-function readSegment(path: string): Segment {
-  const db = openDatabase(path);
+function readSegment(path: string, fileKey: string | undefined): Segment {
+  const db = openDatabase(path, fileKey);
   try {
     const bounds = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0), count(*) FROM record";
-    const [from, to, count] = prepareRows(db, bounds).get() as unknown as [number, number, number];
+    const [from, to, count] = db.rows(bounds).get() as unknown as [number, number, number];
     return { path, from, to, count, sealedSizes: sealedSizes(db) };
   } finally {
     db.close();

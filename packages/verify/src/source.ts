@@ -1,6 +1,5 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
-import { openDatabase, prepareRows } from "./database.ts";
+import { type Database, openDatabase, type Rows } from "./database.ts";
 import { RECORD_COLUMNS, type RecordRow } from "./leaf.ts";
 import { HASH, TILE } from "./merkle.ts";
 
@@ -16,36 +15,43 @@ export type Differs = (path: string, seq: number) => void;
 /** The statements that read one file of records: the ledger, or a segment that was archived. */
 interface Tables {
   readonly path: string;
-  readonly records: StatementSync;
-  readonly bytes: StatementSync;
-  readonly payloads: StatementSync;
+  readonly records: Rows;
+  readonly bytes: Rows;
+  readonly payloads: Rows;
+}
+
+/** The files that records are read from. */
+export interface SourceFiles {
+  readonly path: string;
+  /** Archived segments. */
+  readonly segments: readonly string[];
+  /** The ledger's own oldest record: only of what is before it the segments are a part of the log. */
+  readonly least: number;
+  /** Of all of them, where they are encrypted. */
+  readonly fileKey?: string;
+  /** Read the ledger as it is at this moment, in which that MUST be its oldest record. */
+  readonly pinned?: true;
 }
 
 /** Reads a ledger a few hundred records at a time, together with the segments that were taken out of it. */
 export class Source {
-  readonly #db: DatabaseSync;
+  readonly #db: Database;
   readonly #ledger: Tables;
   readonly #segments: readonly Tables[];
   readonly #least: number;
-  readonly #checkpoints: StatementSync;
-  readonly #tile: StatementSync;
-  readonly #exact: StatementSync;
+  readonly #checkpoints: Rows;
+  readonly #tile: Rows;
+  readonly #exact: Rows;
 
-  /**
-   * @param segments files of archived segments
-   * @param least the ledger's own oldest record: only of what is before it the segments are a part of the log
-   */
-  constructor(path: string, segments: readonly string[], least: number) {
-    this.#db = openDatabase(path);
+  constructor({ path, segments, least, fileKey, pinned }: SourceFiles) {
+    this.#db = openDatabase(path, fileKey);
     this.#least = least;
+    if (pinned === true) pin(this.#db, least);
     this.#ledger = tablesOf(path, this.#db);
-    this.#segments = segments.map((segment) => tablesOf(segment, openDatabase(segment)));
-    this.#checkpoints = prepareRows(
-      this.#db,
-      "SELECT size, note FROM checkpoint WHERE size >= ? AND size <= ? ORDER BY size",
-    );
-    this.#tile = prepareRows(this.#db, "SELECT data FROM tile WHERE level = 0 AND idx = ?");
-    this.#exact = prepareRows(this.#db, "SELECT CAST(leaf AS BLOB) FROM record WHERE seq = ?");
+    this.#segments = segments.map((segment) => tablesOf(segment, openDatabase(segment, fileKey)));
+    this.#checkpoints = this.#db.rows("SELECT size, note FROM checkpoint WHERE size >= ? AND size <= ? ORDER BY size");
+    this.#tile = this.#db.rows("SELECT data FROM tile WHERE level = 0 AND idx = ?");
+    this.#exact = this.#db.rows("SELECT CAST(leaf AS BLOB) FROM record WHERE seq = ?");
   }
 
   /** The records from..to, in order; fewer where some are not there. */
@@ -109,12 +115,27 @@ export class Source {
   }
 }
 
-function tablesOf(path: string, db: DatabaseSync): Tables {
+function tablesOf(path: string, db: Database): Tables {
   const columns = RECORD_COLUMNS.join(", ");
   return {
     path,
-    records: prepareRows(db, `SELECT ${columns} FROM record WHERE seq >= ? AND seq <= ? ORDER BY seq`),
-    bytes: prepareRows(db, "SELECT coalesce(sum(length(data)), 0) FROM payload WHERE seq >= ? AND seq <= ?"),
-    payloads: prepareRows(db, "SELECT seq, name, data FROM payload WHERE seq >= ? AND seq <= ? ORDER BY seq, name"),
+    records: db.rows(`SELECT ${columns} FROM record WHERE seq >= ? AND seq <= ? ORDER BY seq`),
+    bytes: db.rows("SELECT coalesce(sum(length(data)), 0) FROM payload WHERE seq >= ? AND seq <= ?"),
+    payloads: db.rows("SELECT seq, name, data FROM payload WHERE seq >= ? AND seq <= ? ORDER BY seq, name"),
   };
+}
+
+/** Looks at a file from now on as it is. Throws `MOVED` if its oldest record is another one. */
+function pin(db: Database, least: number): void {
+  db.exec("BEGIN");
+  if (oldestIn(db) !== least) throw new Error(MOVED);
+}
+
+/** What is said where a broker took out a segment just now. */
+export const MOVED = "a segment was taken out of the ledger just now";
+
+/** The oldest record of a ledger; 0 where there is none. */
+export function oldestIn(db: Database): number {
+  const [least] = db.rows("SELECT min(seq) FROM record").get() as [number | null];
+  return least ?? 0;
 }

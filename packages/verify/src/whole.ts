@@ -1,21 +1,11 @@
 import type { Findings } from "./finding.ts";
 import { emptyRoot, Frontier, HASH, Subtrees, TILE } from "./merkle.ts";
 import { RANGE, RANGE_HEIGHT, type RangeResult } from "./range.ts";
+import { addTally, newTally } from "./tally.ts";
 
 /** Joins what was found of ranges, which MUST come in order, into what there is to say of the whole log. */
 export class Whole {
-  records = 0;
-  archived = 0;
-  payloads = 0;
-  opened = 0;
-  shredded = 0;
-  /** Sessions with payloads and without a key. */
-  readonly keyless = new Set<string>();
-  /** Leaves of records in the tree that close a segment, and of those that say what was done with one or with a session's key. */
-  readonly seals: string[] = [];
-  readonly configs: string[] = [];
-  checkpoints = 0;
-  clocks = 0;
+  readonly tally = newTally();
   /** Records from the first on over which the tree could be built. */
   size = 0;
   /** The root of that tree. */
@@ -35,16 +25,7 @@ export class Whole {
 
   add(range: RangeResult): void {
     this.#findings.merge(range.findings, range.counts);
-    this.records += range.records;
-    this.archived += range.archived;
-    this.payloads += range.payloads;
-    this.opened += range.opened;
-    this.shredded += range.shredded;
-    for (const session of range.keyless) this.keyless.add(session);
-    this.seals.push(...range.seals);
-    this.configs.push(...range.configs);
-    this.checkpoints += range.checkpoints;
-    this.clocks += range.clocks;
+    addTally(this.tally, range.tally);
     for (const call of range.outcomes) this.#intents.delete(call);
     for (const call of range.intents) this.#intents.add(call);
     // Behind a missing record no tree can be built.

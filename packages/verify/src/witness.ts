@@ -1,5 +1,5 @@
 import type { Anchor } from "./anchor.ts";
-import { type Checkpoint, isCosigned, type NoteKey, openNote } from "./note.ts";
+import { type Checkpoint, cosignedAt, type NoteKey, openNote } from "./note.ts";
 
 /** How long a witness may take to answer. */
 const PATIENCE_MS = 10_000;
@@ -36,7 +36,7 @@ export async function askWitness(
         const opened = openNote(note, undefined);
         if ("problem" in opened) return problem(opened.problem);
         if (keys.length === 0) return { ...seen(opened.checkpoint), unproven: true };
-        if (keys.some((key) => isCosigned(note, answer.text, key))) return seen(opened.checkpoint);
+        if (keys.some((key) => typeof cosignedAt(note, answer.text, key) === "number")) return seen(opened.checkpoint);
         return problem("its signature is not that of a witness's key that was given");
       }
       if (answer.status === 404) return nothing;

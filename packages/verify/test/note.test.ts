@@ -41,6 +41,7 @@ describe("signed notes", () => {
     expect(openNote(signed, key)).toEqual({
       checkpoint: { origin: ORIGIN, size: 5, root: Buffer.alloc(32, 7) },
       signed: "yes",
+      second: "no",
     });
     expect(openNote(signed, undefined)).toMatchObject({ signed: "no" });
     expect(openNote(signed.replace("\n5\n", "\n6\n"), key)).toMatchObject({ signed: "wrong" });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CallgateError, digestOf } from "@callgate/core";
 import { type Approval, ApprovalStore, printable } from "@callgate/gateway";
 import { Command } from "commander";
-import { withConfig } from "../configuration.ts";
+import { withConfig, withKeyFile } from "../configuration.ts";
 import { dataFolder } from "../data.ts";
 import { table } from "../output.ts";
 import { jsonLines, shortText } from "../render/json.ts";
@@ -41,12 +41,14 @@ export function approvalsCommand(): Command {
         console.log(options.json ? JSON.stringify({ ...approval, complete: isComplete(approval) }) : whole(approval));
       }),
     );
-  return new Command("approvals")
-    .description("calls that a policy holds until a person answers")
-    .addCommand(list, { isDefault: true })
-    .addCommand(show)
-    .addCommand(answerCommand("approve", "let exactly this call happen, once"))
-    .addCommand(answerCommand("deny", "refuse this call"));
+  return withKeyFile(
+    new Command("approvals")
+      .description("calls that a policy holds until a person answers")
+      .addCommand(list, { isDefault: true })
+      .addCommand(show)
+      .addCommand(answerCommand("approve", "let exactly this call happen, once"))
+      .addCommand(answerCommand("deny", "refuse this call")),
+  );
 }
 
 function answerCommand(name: "approve" | "deny", description: string): Command {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { CallgateError, isObject } from "@callgate/core";
 import { ApprovalStore, audienceOf, issueToken, openSigningKey } from "@callgate/gateway";
 import { openReader } from "@callgate/ledger";
+import { verifyLedger } from "@callgate/verify";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Command } from "commander";
 import { configOf } from "../configuration.ts";
@@ -105,9 +106,12 @@ async function tell(file: string, data: string): Promise<void> {
     console.log(
       renderTimeline(reader.query({ session, order: "asc", limit: 1000 }), (seq) => reader.show(seq)?.payloads ?? {}),
     );
-    const verified = reader.verify();
-    console.log(`\n${verified.ok ? "verified" : "TAMPERED"}: ${verified.records} records, head ${verified.head}`);
-    expect(verified.ok, "the ledger should verify");
+    const { verdict, counts, head } = await verifyLedger({ ledger: data });
+    const clean = verdict === "clean";
+    console.log(
+      `\n${clean ? "verified" : verdict.toUpperCase()}: ${counts.records} records, root ${head?.root ?? "-"}`,
+    );
+    expect(clean, "the ledger should verify");
   } finally {
     reader.close();
   }

@@ -1,6 +1,6 @@
 import { CallgateError } from "@callgate/core";
 import { printable } from "@callgate/gateway";
-import { openEvidence } from "@callgate/ledger";
+import { heldFileKey, openEvidence, readCosigned } from "@callgate/ledger";
 import { renderBundleReport, showProgress, verifyBundle, verifyLedger } from "@callgate/verify";
 import { Command } from "commander";
 import { dataFolder } from "../data.ts";
@@ -48,7 +48,6 @@ export function incidentExportCommand(): Command {
       const folder = await dataFolder(options);
       const reader = openTellingReader(folder);
       try {
-        // What a witness has seen is in the report; it hands out no checkpoint of the past.
         const anchors = anchor
           .filter((name) => !/^https?:/.test(name))
           .flatMap((name) => {
@@ -57,16 +56,27 @@ export function incidentExportCommand(): Command {
             throw new CallgateError("BAD_ARGUMENT", `the anchor \`${name}\` holds no checkpoint of this log`);
           });
         const today = await todayOf(options);
+        const named = new Set(anchors.map((one) => one.anchor));
+        // A witness hands out no checkpoint of the past, but what it signed was kept.
+        const signed = readCosigned(folder).filter((one) => !named.has(one.anchor));
         const incident = openIncident(reader, chosen, today, { scan });
+        const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
           ledger: folder,
+          ...(fileKey !== undefined && { fileKey }),
           anchors: anchor,
           witnessKeys: options.witnessVkey ?? [],
           onProgress: showProgress(process.stderr),
         });
         const evidence = openEvidence(folder);
         try {
-          const exported = await exportBundle(reader, evidence, out, { incident, today, report, anchors, payloads });
+          const exported = await exportBundle(reader, evidence, out, {
+            incident,
+            today,
+            report,
+            anchors: [...anchors, ...signed.filter(({ size }) => size <= evidence.checkpoint.size)],
+            payloads,
+          });
           const checked = verifyBundle({ bundle: exported.folder, vkey: evidence.vkey });
           if (options.json)
             console.log(JSON.stringify({ ...exported, ledger: report.verdict, bundle: checked.verdict }));

@@ -1,21 +1,21 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { CallgateError } from "@callgate/core";
 import { ApprovalStore, IDENTITY, printable } from "@callgate/gateway";
 import { archiveSegments, type OfflineOptions, sealLedger, shredSession } from "@callgate/ledger";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
+import { dataFolder, type FolderOptions } from "../data.ts";
 
-interface Options {
-  readonly config: string;
-  readonly data?: string;
+interface Options extends FolderOptions {
   readonly json?: boolean;
 }
 
 /** With `--data` alone nothing is known of anchors; they get what they lack when the broker starts. */
 async function offline(options: Options, command: string): Promise<OfflineOptions> {
   const boot = { callgate: IDENTITY.version, node: process.version, command };
-  if (options.data !== undefined) return { folder: resolve(options.data), boot };
+  const folder = await dataFolder(options);
+  if (options.data !== undefined) return { folder, boot };
   const config = await configOf(options, "skip");
   return { folder: config.data, anchors: config.ledger.anchors, boot };
 }

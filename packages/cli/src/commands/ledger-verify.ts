@@ -1,17 +1,17 @@
 import { CallgateError, messageOf } from "@callgate/core";
+import { heldFileKey } from "@callgate/ledger";
 import { renderReport, showProgress, verifyLedger } from "@callgate/verify";
 import { Command, type CommanderError } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
-import { dataFolder } from "../data.ts";
+import { dataFolder, type FolderOptions } from "../data.ts";
 import { fail } from "../output.ts";
 
-interface Options {
-  readonly config: string;
-  readonly data?: string;
+interface Options extends FolderOptions {
   readonly anchor?: string[];
   readonly checkpoint?: string[];
   readonly witnessVkey?: string[];
   readonly vkey?: string;
+  readonly mlDsaVkey?: string;
   readonly segments?: string;
   readonly openAll?: boolean;
   readonly skipIndexes?: boolean;
@@ -43,6 +43,7 @@ export function ledgerVerifyCommand(): Command {
       several,
     )
     .option("--vkey <key>", "the log's verifier key, or a file that holds it (default: the folder's own)")
+    .option("--ml-dsa-vkey <key>", "its verifier key of ML-DSA-44, if it has one, or a file that holds it")
     .option("--segments <folder>", "check archived segments too")
     .option("--open-all", "decrypt every payload, not only the first of each session")
     .option("--skip-indexes", "do not compare the indexes with the tables")
@@ -52,15 +53,19 @@ export function ledgerVerifyCommand(): Command {
     .exitOverride(({ exitCode }: CommanderError) => process.exit(exitCode === 0 ? 0 : UNREADABLE))
     .action(async (options: Options) => {
       try {
-        const { checkpoint, vkey, segments } = options;
+        const { checkpoint, vkey, segments, mlDsaVkey } = options;
         const configured =
           options.anchor === undefined && options.data === undefined ? await configuredAnchors(options) : NONE;
+        const folder = await dataFolder(options);
+        const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
-          ledger: await dataFolder(options),
+          ledger: folder,
+          ...(fileKey !== undefined && { fileKey }),
           anchors: options.anchor ?? configured.anchors,
           witnessKeys: [...configured.witnessKeys, ...(options.witnessVkey ?? [])],
           ...(checkpoint !== undefined && { checkpoints: checkpoint }),
           ...(vkey !== undefined && { vkey }),
+          ...(mlDsaVkey !== undefined && { secondVkey: mlDsaVkey }),
           ...(segments !== undefined && { segments }),
           ...(options.threads !== undefined && { threads: threadsOf(options.threads) }),
           openAll: options.openAll === true,

@@ -1,4 +1,7 @@
 import { Command } from "commander";
+import { withKeyFile } from "../configuration.ts";
+import { anchorsCommand } from "./ledger-anchors.ts";
+import { decryptCommand, encryptCommand } from "./ledger-encryption.ts";
 import { exportCommand } from "./ledger-export.ts";
 import { indexCommand } from "./ledger-index.ts";
 import { archiveCommand, sealCommand, shredCommand } from "./ledger-keep.ts";
@@ -15,7 +18,7 @@ import { ledgerVerifyCommand } from "./ledger-verify.ts";
 
 /** `callgate ledger`: reads the record of every call, beside a running broker or without one. */
 export function ledgerCommand(): Command {
-  return new Command("ledger")
+  const ledger = new Command("ledger")
     .description("the record of every call: follow it, search it, check it")
     .addCommand(tailCommand())
     .addCommand(queryCommand())
@@ -28,8 +31,12 @@ export function ledgerCommand(): Command {
     .addCommand(exportCommand())
     .addCommand(proofCommand())
     .addCommand(ledgerVerifyCommand())
+    .addCommand(anchorsCommand())
     .addCommand(sealCommand())
     .addCommand(archiveCommand())
     .addCommand(shredCommand())
+    .addCommand(encryptCommand())
+    .addCommand(decryptCommand())
     .addCommand(ledgerMcpCommand());
+  return withKeyFile(ledger);
 }

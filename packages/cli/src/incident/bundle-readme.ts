@@ -11,7 +11,7 @@ AES-256-GCM) and as text; \`keys.json\` has the key that opens them. **Whoever h
 shredded in the ledger itself.`
     : `\`payloads.jsonl\` has arguments and results as they are stored, encrypted (\`sealed\`). Their texts and the key were withheld.`;
   const anchored = bundle.anchored
-    ? "`anchors.jsonl` has checkpoints that were kept outside the ledger's folder, each with a proof that the tree goes on from it."
+    ? "`anchors.jsonl` has checkpoints that somebody outside kept or signed (`--witness-vkey` checks a witness's signature), each with a proof that the tree goes on from it."
     : "No anchor was named when the bundle was made: that the log was not rewritten before then rests on whoever holds its key.";
   return `# Evidence: ${bundle.of.replaceAll("\n", " ")}
 

@@ -1,3 +1,4 @@
+import { heldFileKey } from "@callgate/ledger";
 import { verifyLedger } from "@callgate/verify";
 import type { McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
@@ -92,8 +93,10 @@ export function registerOverviewTools(server: McpServer, desk: Desk): void {
       }),
     },
     async () => {
+      const fileKey = heldFileKey(desk.folder);
       const report = await verifyLedger({
         ledger: desk.folder,
+        ...(fileKey !== undefined && { fileKey }),
         anchors: desk.anchors,
         witnessKeys: desk.witnessKeys,
         ...(desk.vkey !== undefined && { vkey: desk.vkey }),

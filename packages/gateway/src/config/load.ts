@@ -101,7 +101,7 @@ async function load(file: string, options: LoadOptions, findings: Findings): Pro
     );
   }
   const trusted = await loadTrusted(input.flow, dir, source, findings);
-  const ledger = resolveLedger(input, source, dir, findings);
+  const ledger = await resolveLedger(input, source, place);
 
   const { anonymous, ...http } = input.http;
   const body = {
@@ -168,10 +168,11 @@ function budgetsOf(input: ConfigInput): BudgetConfig {
 
 const EXPANDED = new Set(["command", "args", "env", "cwd", "url", "headers", "fetchHeaders"]);
 
-/** Placeholders outside a server's own settings are errors: nothing reads them there. */
+/** Placeholders outside a server's own settings and the ledger's key are errors: nothing reads them there. */
 function checkPlaceholders(source: Source, findings: Findings): void {
   const walk = (value: unknown, path: Path): void => {
     if (path.length === 3 && path[0] === "servers" && EXPANDED.has(String(path[2]))) return;
+    if (path.join(".") === "ledger.encryption.key") return;
     if (typeof value === "string" && value.includes("${")) {
       findings.error("placeholders are not read here", source.at(path), "write the text itself");
     } else if (Array.isArray(value)) value.forEach((v, i) => walk(v, [...path, i]));

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { about } from "./about.ts";
+import { ledger } from "./ledger-schema.ts";
 import { runBudgets } from "./run-budgets.ts";
 import {
   bytes,
@@ -15,9 +17,6 @@ import {
   settingName,
   version,
 } from "./scalars.ts";
-
-/** Meaning and example for the reference, the editors' schema and the help of error messages. */
-const about = (description: string, example?: unknown) => ({ description, ...(example !== undefined && { example }) });
 
 const settings = z.record(z.string(), z.string());
 
@@ -169,28 +168,6 @@ const sessionBudget = z.strictObject({
   wall: ceilings.wall.prefault("60s"),
 });
 const budgetTable = z.record(line, budget).prefault({});
-
-const anchor = z.union([
-  line,
-  z.strictObject({
-    to: line.meta(about("Where: as an anchor that is a text.", "https://witness.example.com")),
-    required: z.boolean().default(false).meta(about("Refuse to start while it cannot be asked.", false)),
-    vkey: line
-      .optional()
-      .meta(about("The witness's key, to check its signatures with.", "witness.example.com+1b2c3d4e+BAA")),
-  }),
-]);
-
-const redactRule = z.strictObject({
-  path: line.optional().meta(about("JSONPath in the arguments and the result. Without it: everywhere.", "$..password")),
-  pattern: line
-    .optional()
-    .meta(about("RE2 pattern of the part of a text. Without it: the whole value.", "sk-[A-Za-z0-9]+")),
-  tools: z
-    .array(line)
-    .optional()
-    .meta(about("Tools it holds for, with `*` and `?`. Without it: all.", ["crm__*"])),
-});
 
 /** `callgate.yaml`, as it is written. */
 export const configSchema = z
@@ -353,49 +330,7 @@ export const configSchema = z
       })
       .prefault({})
       .meta(about("Watching where the arguments of calls come from.")),
-    ledger: z
-      .strictObject({
-        sync: choice("sync", ["full", "normal", "off"])
-          .prefault("full")
-          .meta(
-            about("`full`: a record is on disk before its call runs. The others lose records in a power cut.", "full"),
-          ),
-        payloads: z.boolean().default(true).meta(about("Keep arguments and results beside their digests.", true)),
-        search: z
-          .boolean()
-          .default(true)
-          .meta(about("Keep an index of their words, in the clear, for `text:` in `callgate ledger query`.", true)),
-        anchors: z
-          .array(anchor)
-          .prefault([])
-          .meta(
-            about(
-              "Places outside the data folder that keep the ledger's checkpoints. At the start the ledger must agree with each: `file:/path`, the URL of a witness, or `command:program argument`.",
-              ["file:/mnt/other/callgate.anchor"],
-            ),
-          ),
-        retention: z
-          .strictObject({
-            segment: z
-              .int()
-              .min(1000)
-              .optional()
-              .meta(about("Seal the records whenever there are so many since the last seal.", 1_000_000)),
-          })
-          .prefault({})
-          .meta(about("Sealed records can be archived with `callgate ledger archive`. All are kept until then.")),
-        redact: z
-          .array(redactRule)
-          .prefault([])
-          .meta(
-            about("What is kept out of recorded arguments and results.", [
-              { path: "$..password" },
-              { pattern: "\\d{3}-\\d{2}-\\d{4}", tools: ["crm__*"] },
-            ]),
-          ),
-      })
-      .prefault({})
-      .meta(about("The record of every call.")),
+    ledger: ledger.prefault({}).meta(about("The record of every call.")),
     log: z
       .strictObject({ level: logLevel.prefault("info").meta(about("Least serious line to write.", "info")) })
       .prefault({})

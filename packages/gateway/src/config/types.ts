@@ -1,5 +1,5 @@
 import type { ArgumentRole, Digest, Label, Naming, ToolEffect } from "@callgate/core";
-import type { AnchorTarget } from "@callgate/ledger";
+import type { AnchorTarget, Keep } from "@callgate/ledger";
 import type { PolicySettings, PolicySource, ResultFlow } from "@callgate/policy";
 import type { RedactRule } from "../record-redaction.ts";
 import type { Secret, Setting } from "./secret.ts";
@@ -281,8 +281,12 @@ export interface LedgerConfig {
   readonly payloads: boolean;
   readonly search: boolean;
   readonly anchors: readonly AnchorTarget[];
-  readonly retention: { readonly segment?: number };
+  readonly retention: { readonly segment?: number; readonly keep?: Keep };
   readonly redact: readonly RedactRule[];
+  /** What checkpoints are signed with; Ed25519 is among them. */
+  readonly signatures: readonly ("ed25519" | "ml-dsa-44")[];
+  /** The key that all files of the data folder are encrypted with; absent if they are plain. */
+  readonly encryption?: { readonly key: Secret };
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";

@@ -27,6 +27,8 @@ export interface Comparison {
   readonly verdict: "agrees" | "behind" | "forked";
   /** What is wrong, for people. */
   readonly reason?: string;
+  /** Lines of the anchor's signatures of the log's newest checkpoint, if it made any. */
+  readonly cosigned?: string;
 }
 
 /** A place outside the data folder that keeps checkpoints. */
@@ -35,8 +37,11 @@ export interface Anchor {
   readonly name: string;
   /** Holds what it has seen of the log against the log. Rejects if it cannot be asked. */
   compare(log: LogView): Promise<Comparison>;
-  /** Has it keep a checkpoint. MUST NOT resolve before it is kept. `seen` is the size it has seen before. Rejects if it refuses. */
-  keep(checkpoint: SignedCheckpoint, log: LogView, seen: number): Promise<void>;
+  /**
+   * Has it keep a checkpoint. MUST NOT resolve before it is kept. `seen` is the size it has seen before. Resolves with the lines of its
+   * own signatures, if it makes any. Rejects if it refuses.
+   */
+  keep(checkpoint: SignedCheckpoint, log: LogView, seen: number): Promise<string | undefined>;
 }
 
 /** Holds an anchor's newest note against the log. */

@@ -5,6 +5,8 @@ import type { Anchor, Comparison, LogView, SignedCheckpoint } from "./anchor.ts"
 /** An anchor is given a checkpoint when so many records were added since the one before, if it is not late before that. */
 const LATE_RECORDS = 256;
 const LONGEST_PAUSE_MS = 60_000;
+/** The same where calls are refused until the anchor is back. */
+const LONGEST_AWAITED_MS = 2000;
 
 /** How an anchor stands. */
 export interface AnchorState {
@@ -15,10 +17,19 @@ export interface AnchorState {
   readonly error?: string;
 }
 
+/** The lines with which an anchor signed a checkpoint. */
+export interface Cosigning {
+  readonly anchor: string;
+  readonly checkpoint: SignedCheckpoint;
+  readonly lines: string;
+}
+
 /** One anchor with what is known of it. */
 export interface Anchored {
   readonly anchor: Anchor;
   readonly required: boolean;
+  /** Whether appends wait for it to keep up: then it is tried again sooner. */
+  readonly awaited?: boolean;
 }
 
 /**
@@ -26,7 +37,11 @@ export interface Anchored {
  * `LEDGER_FORKED` if one has seen other ones, `LEDGER_ANCHOR_UNREACHABLE` if a required one cannot be asked. Others that cannot be
  * asked come back with an error.
  */
-export async function compareAll(anchors: readonly Anchored[], log: LogView): Promise<readonly AnchorState[]> {
+export async function compareAll(
+  anchors: readonly Anchored[],
+  log: LogView,
+  cosigned: (signing: Cosigning) => void = () => {},
+): Promise<readonly AnchorState[]> {
   return await Promise.all(
     anchors.map(async ({ anchor, required }): Promise<AnchorState> => {
       const { name } = anchor;
@@ -44,6 +59,8 @@ export async function compareAll(anchors: readonly Anchored[], log: LogView): Pr
       if (typeof comparison === "string") return { name, size: 0, error: comparison };
       const conflict = conflictOf(name, comparison, log);
       if (conflict !== undefined) throw conflict;
+      const checkpoint = log.newest();
+      if (comparison.cosigned && checkpoint) cosigned({ anchor: name, checkpoint, lines: comparison.cosigned });
       return { name, size: comparison.size };
     }),
   );
@@ -69,6 +86,8 @@ function conflictOf(
 export interface Hearing {
   /** The state of an anchor may have changed. */
   changed(): void;
+  /** An anchor signed a checkpoint. */
+  cosigned(signing: Cosigning): void;
   /** An anchor that could not be asked at the start has been, and has seen what the log has not: nothing MUST be written any more. */
   conflict(error: CallgateError): void;
 }
@@ -84,7 +103,7 @@ export class Anchoring {
     patience: Patience,
     hear: Hearing,
   ) {
-    this.#runners = anchors.map(({ anchor }, i) => new Runner(anchor, states[i] as AnchorState, log, patience, hear));
+    this.#runners = anchors.map((anchored, i) => new Runner(anchored, states[i] as AnchorState, log, patience, hear));
   }
 
   get states(): readonly AnchorState[] {
@@ -113,6 +132,7 @@ class Runner {
   readonly #log: LogView;
   readonly #patience: Patience;
   readonly #hear: Hearing;
+  readonly #longestPause: number;
   #next: SignedCheckpoint | undefined;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -122,8 +142,15 @@ class Runner {
   #compared: boolean;
   #closed = false;
 
-  constructor(anchor: Anchor, state: AnchorState, log: LogView, patience: Patience, hear: Hearing) {
+  constructor(
+    { anchor, awaited = false }: Anchored,
+    state: AnchorState,
+    log: LogView,
+    patience: Patience,
+    hear: Hearing,
+  ) {
     this.#anchor = anchor;
+    this.#longestPause = awaited ? LONGEST_AWAITED_MS : LONGEST_PAUSE_MS;
     this.state = state;
     this.#log = log;
     this.#patience = patience;
@@ -185,7 +212,8 @@ class Runner {
         this.#compared = true;
         size = comparison.size;
       }
-      await this.#anchor.keep(checkpoint, this.#log, size);
+      const lines = await this.#anchor.keep(checkpoint, this.#log, size);
+      if (lines) this.#hear.cosigned({ anchor: name, checkpoint, lines });
       this.state = { name, size: checkpoint.size };
       this.#pause = this.#patience.late;
       this.#failed = false;
@@ -193,7 +221,7 @@ class Runner {
       this.state = { name, size, error: messageOf(error) };
       // A newer one may have come meanwhile.
       this.#next ??= checkpoint;
-      if (this.#failed) this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      if (this.#failed) this.#pause = Math.min(this.#pause * 2, this.#longestPause);
       this.#failed = true;
     }
     this.#hear.changed();

@@ -23,6 +23,7 @@ export function commandAnchor(name: string, command: string): Anchor {
       const { code, output } = await run(program, args, note);
       if (code !== 0)
         throw new CallgateError("ANCHOR_FAILED", `the command ended with ${code}: ${output.trim().slice(0, 200)}`);
+      return undefined;
     },
   };
 }

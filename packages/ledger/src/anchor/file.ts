@@ -32,6 +32,7 @@ export function fileAnchor(name: string, to: string): Anchor {
       } finally {
         await handle.close();
       }
+      return undefined;
     },
   };
 }

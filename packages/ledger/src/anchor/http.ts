@@ -27,8 +27,7 @@ export function witnessAnchor(name: string, prefix: string, key: VerifierKey | u
     const answer = await post(url, `old ${old}\n${proof.join("")}\n${note}`).catch((cause: unknown) => {
       throw new CallgateError("ANCHOR_FAILED", `it does not answer: ${messageOf(cause)}`, { cause });
     });
-    if (answer.status === 200 && key !== undefined) checkCosignature(note, answer.text, key);
-    return answer;
+    return answer.status === 200 ? { ...answer, text: cosignaturesIn(note, answer.text, key) } : answer;
   }
 
   return {
@@ -38,22 +37,23 @@ export function witnessAnchor(name: string, prefix: string, key: VerifierKey | u
       if (newest === undefined) return { size: 0, verdict: "agrees" };
       // Unless it has seen just this one, it says how many records it has seen.
       const first = await offer(newest, log, newest.size);
-      if (first.status === 200) return { size: newest.size, verdict: "agrees" };
+      if (first.status === 200) return { size: newest.size, verdict: "agrees", cosigned: first.text };
       const seen = seenBy(first);
       if (seen > newest.size) return { size: seen, verdict: "behind", reason: `the ledger has ${newest.size} records` };
       if (seen === newest.size) return { size: seen, verdict: "forked", reason: "the ledger has other records" };
       const second = await offer(newest, log, seen);
-      if (second.status === 200) return { size: newest.size, verdict: "agrees" };
+      if (second.status === 200) return { size: newest.size, verdict: "agrees", cosigned: second.text };
       if (second.status === 422) return { size: seen, verdict: "forked", reason: "the ledger has other records" };
       throw refused(second);
     },
     async keep(checkpoint, log, seen) {
       const first = await offer(checkpoint, log, seen);
-      if (first.status === 200) return;
+      if (first.status === 200) return first.text;
       const really = seenBy(first);
       if (really > checkpoint.size) throw new CallgateError("ANCHOR_FAILED", `it has seen ${really} records already`);
       const second = await offer(checkpoint, log, really);
       if (second.status !== 200) throw refused(second);
+      return second.text;
     },
   };
 }
@@ -98,9 +98,16 @@ function refused({ status, text }: Answer): CallgateError {
   });
 }
 
-function checkCosignature(note: string, lines: string, key: VerifierKey): void {
-  const own = parseCheckpoint(note);
-  const signatures = parseNote(`\n\n${lines.trimEnd()}\n`)?.signatures ?? [];
-  if (own !== undefined && isCosignedBy({ text: own.note.text, signatures }, key)) return;
-  throw new CallgateError("ANCHOR_FAILED", "its signature is not that of its key");
+/**
+ * The lines of a witness's signatures in what it answered: those of its key, which MUST be right, where that is known; else all of them,
+ * if they are lines of signatures at all.
+ */
+function cosignaturesIn(note: string, answer: string, key: VerifierKey | undefined): string {
+  const signatures = parseNote(`\n\n${answer.trimEnd()}\n`)?.signatures ?? [];
+  if (key === undefined) return signatures.map(({ line }) => `${line}\n`).join("");
+  const own = signatures.filter(({ name, id }) => name === key.name && id === key.id);
+  const text = parseCheckpoint(note)?.note.text;
+  if (text === undefined || !isCosignedBy({ text, signatures: own }, key))
+    throw new CallgateError("ANCHOR_FAILED", "its signature is not that of its key");
+  return own.map(({ line }) => `${line}\n`).join("");
 }

@@ -6,12 +6,22 @@ import { commandAnchor } from "./command.ts";
 import { fileAnchor } from "./file.ts";
 import { witnessAnchor } from "./http.ts";
 
+/** How far an anchor may be behind. */
+export interface Lag {
+  /** So many records that it has not seen. */
+  readonly records?: number;
+  /** So long, in milliseconds, that it has not seen a record. */
+  readonly ms?: number;
+}
+
 /** Where checkpoints are kept outside the data folder. */
 export interface AnchorTarget {
   /** `file:<path>`, `http://..` or `https://..` of a witness, or `command:<program> <arguments>`. */
   readonly to: string;
   /** Refuse to start while it cannot be asked (default false: go on without). */
   readonly required?: boolean;
+  /** While the anchor lacks more than that, no call runs: see `Lag`. */
+  readonly lag?: Lag;
   /** The witness's verifier key, if its signatures are to be checked. */
   readonly vkey?: string;
 }

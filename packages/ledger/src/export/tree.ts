@@ -1,5 +1,5 @@
 import { CallgateError } from "@callgate/core";
-import Database from "better-sqlite3";
+import { openDataFile } from "../data-file.ts";
 import { ledgerPath } from "../folder.ts";
 import { HASH_BYTES, TILE_HEIGHT, TILE_WIDTH } from "../merkle.ts";
 import { readMeta } from "../schema.ts";
@@ -21,7 +21,7 @@ export interface LedgerTree {
 
 /** Opens the tree of a data folder's ledger, read-only. The ledger MUST be there: see `openReader`. */
 export function openTree(folder: string): LedgerTree {
-  const db = new Database(ledgerPath(folder), { readonly: true, fileMustExist: true });
+  const db = openDataFile(ledgerPath(folder), { readonly: true, fileMustExist: true });
   const newest = db.prepare<[], { size: number; note: string }>(
     "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1",
   );

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Database } from "better-sqlite3";
+import { attachDataFile } from "../data-file.ts";
 
 /** The file of words in a data folder. It can be made anew from the ledger at any time, and nothing relies on it. */
 export function indexPath(folder: string): string {
@@ -14,7 +15,7 @@ export function attachIndex(db: Database, folder: string): boolean {
   const path = indexPath(folder);
   if (!existsSync(path)) return false;
   try {
-    db.prepare("ATTACH ? AS search").run(path);
+    attachDataFile(db, path, "search");
   } catch {
     // What is no index counts as none.
     return false;

@@ -36,6 +36,8 @@ export function openFilling(folder: string, { rebuild = false }: { readonly rebu
           index.clear();
           from = 0;
         }
+        // What was taken out of the ledger is not to be left here.
+        index.forgetBefore(reader.oldest());
         const to = Math.min(head, from + BATCH);
         const entries: Entry[] = [];
         for (let seq = from + 1; seq <= to; seq++) {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { CallgateError } from "@callgate/core";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
+import { openDataFile } from "../data-file.ts";
 import { indexPath } from "./attach.ts";
 import { WORDS } from "./words.ts";
 
@@ -38,7 +39,8 @@ export class IndexFile {
       return IndexFile.#open(path, log);
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
-      if (!/^SQLITE_(?:NOTADB|CORRUPT|ERROR)/.test(code)) throw error;
+      if (!/^SQLITE_(?:NOTADB|CORRUPT|ERROR)|^LEDGER_(?:NOT_ENCRYPTED|ENCRYPTED|FILE_KEY_WRONG)$/.test(code))
+        throw error;
       for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true });
       return IndexFile.#open(path, log);
     }
@@ -47,7 +49,7 @@ export class IndexFile {
   static #open(path: string, log: string): IndexFile {
     // It holds the words of arguments and results.
     closeSync(openSync(path, "a", 0o600));
-    const db = new Database(path, { timeout: BUSY_MS });
+    const db = openDataFile(path, { timeout: BUSY_MS });
     try {
       db.pragma("journal_mode = WAL");
       db.pragma("synchronous = NORMAL");
@@ -114,6 +116,21 @@ export class IndexFile {
         "another program reads the index of words, whose log still has those of the session",
         { help: "run it again once no other program reads the index" },
       );
+  }
+
+  /** Takes the words of the records before one out, for good. True if there were any. */
+  forgetBefore(seq: number): boolean {
+    const found = this.#db.prepare("SELECT 1 FROM entry WHERE seq < ? LIMIT 1").get(seq) !== undefined;
+    if (!found) return false;
+    this.#db
+      .transaction(() => {
+        this.#db.prepare("DELETE FROM words WHERE rowid IN (SELECT seq FROM entry WHERE seq < ?)").run(seq);
+        this.#db.prepare("DELETE FROM entry WHERE seq < ?").run(seq);
+        this.#db.exec("INSERT INTO words (words) VALUES ('optimize')");
+      })
+      .immediate();
+    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+    return true;
   }
 
   /** Forgets everything, so that the next addition begins with the first record. */

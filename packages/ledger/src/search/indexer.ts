@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { heldFileKey } from "../file-key.ts";
 
 /** Fills the index of words behind a broker. */
 export interface Indexer {
@@ -14,7 +15,7 @@ export function openIndexer(folder: string, onError: (error: Error) => void): In
   // Built or bundled, all files are beside each other: see scripts/package.ts.
   const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./search-worker.js";
   const worker = new Worker(new URL(file, import.meta.url), {
-    workerData: { folder },
+    workerData: { folder, key: heldFileKey(folder) },
     name: "callgate-search",
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
   });

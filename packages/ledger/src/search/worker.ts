@@ -1,5 +1,6 @@
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
+import { type FileKey, holdFileKey } from "../file-key.ts";
 import { openFilling } from "./fill.ts";
 
 /** The thread that fills the index behind a broker. It ends on any message, after the batch that it is at. */
@@ -11,7 +12,9 @@ const LEAST_URGENT = 19;
 // Elsewhere this would be the priority of the whole process.
 if (process.platform === "linux") setPriority(LEAST_URGENT);
 
-const filling = openFilling((workerData as { readonly folder: string }).folder);
+const { folder, key } = workerData as { readonly folder: string; readonly key?: FileKey };
+holdFileKey(folder, key);
+const filling = openFilling(folder);
 let timer: NodeJS.Timeout | undefined;
 
 function next(): void {

@@ -1,11 +1,11 @@
-import { DatabaseSync } from "node:sqlite";
-import { newAuthorizer } from "./authorizer.ts";
-import { VIEWS } from "./views.ts";
+import type { FileKey } from "../file-key.ts";
+import { encryptedRows } from "./encrypted.ts";
+import { plainRows } from "./plain.ts";
 
 /**
- * The process that runs one statement of an analyst: `child <file> <most rows>`, the statement on stdin. It prints JSON
- * lines: the columns, each row, and in the end `{"end": ...}` or `{"error": ...}`. Whoever starts it ends it when its
- * time is over: SQLite does not stop by itself.
+ * The process that runs one statement of an analyst: `child <file> <most rows>`, an `Asked` on stdin. It prints JSON lines: the
+ * columns, each row, and in the end `{"end": ...}` or `{"error": ...}`. Whoever starts it ends it when its time is over: SQLite does
+ * not stop by itself.
  */
 export type ChildLine =
   | { readonly columns: readonly string[] }
@@ -13,35 +13,35 @@ export type ChildLine =
   | { readonly end: { readonly more: boolean } }
   | { readonly error: string };
 
+/** What it is asked. */
+export interface Asked {
+  readonly sql: string;
+  /** Of the file, if it is encrypted. */
+  readonly key?: FileKey;
+}
+
+/** What a statement that may run gives. Integers are BigInts, so that none is rounded. */
+export interface Rows {
+  readonly columns: readonly string[];
+  readonly rows: Iterable<readonly unknown[]>;
+}
+
 function say(line: ChildLine): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-function run(file: string, most: number, sql: string): void {
-  const db = new DatabaseSync(file, { readOnly: true, allowExtension: false, timeout: 5000 });
-  db.exec("PRAGMA temp_store = MEMORY");
-  for (const [name, select] of Object.entries(VIEWS)) db.exec(`CREATE TEMP VIEW ${name} AS ${select}`);
-  db.exec("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
-  const tables = db.prepare(`SELECT name FROM sqlite_schema UNION SELECT name FROM sqlite_temp_schema
-    UNION SELECT name FROM pragma_module_list`);
-  const authorizer = newAuthorizer(tables.all().map(({ name }) => String(name)));
-  db.setAuthorizer((...asked) => authorizer.decide(...asked));
+function run(file: string, most: number, { sql, key }: Asked): void {
   try {
-    const statement = db.prepare(sql);
-    const rest = sql.slice(sql.indexOf(statement.sourceSQL) + statement.sourceSQL.length);
-    if (/\S/.test(rest.replaceAll(/--[^\n]*|\/\*.*?(?:\*\/|$)|;/gs, " ")))
-      throw new Error("only one statement can be run");
-    statement.setReturnArrays(true);
-    statement.setReadBigInts(true);
-    say({ columns: statement.columns().map((column) => column.name) });
+    const { columns, rows } = key === undefined ? plainRows(file, sql) : encryptedRows(file, key, sql);
+    say({ columns });
     let count = 0;
-    for (const row of statement.iterate() as Iterable<unknown>) {
+    for (const row of rows) {
       if (count++ === most) return say({ end: { more: true } });
-      say({ row: (row as readonly unknown[]).map(plain) });
+      say({ row: row.map(plain) });
     }
     say({ end: { more: false } });
   } catch (error) {
-    say({ error: authorizer.refused() ?? (error instanceof Error ? error.message : String(error)) });
+    say({ error: error instanceof Error ? error.message : String(error) });
   }
 }
 
@@ -54,9 +54,9 @@ function plain(value: unknown): string | number | null {
 }
 
 const [file = "", most = "0"] = process.argv.slice(2);
-let sql = "";
+let asked = "";
 process.stdin.setEncoding("utf8");
 process.stdin.on("data", (chunk: string) => {
-  sql += chunk;
+  asked += chunk;
 });
-process.stdin.on("end", () => run(file, Number(most), sql));
+process.stdin.on("end", () => run(file, Number(most), JSON.parse(asked) as Asked));

@@ -2,9 +2,11 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { CallgateError } from "@callgate/core";
+import { formOf } from "../data-file.ts";
+import { heldFileKey } from "../file-key.ts";
 import { ledgerPath } from "../folder.ts";
 import { openReader } from "../reader.ts";
-import type { ChildLine } from "./child.ts";
+import type { Asked, ChildLine } from "./child.ts";
 
 /** What one statement may take. */
 export interface SqlLimits {
@@ -59,7 +61,10 @@ export async function runSql(folder: string, sql: string, limits: SqlLimits, sin
     child.once("close", () => resolve());
   });
   child.stdin?.on("error", () => {});
-  child.stdin?.end(sql);
+  // Not as an argument, which every user of the machine could read.
+  const key = formOf(ledgerPath(folder)) === "encrypted" ? heldFileKey(folder) : undefined;
+  // Well-formed: two builds of SQLite MUST NOT read two things into half a character.
+  child.stdin?.end(JSON.stringify({ sql: sql.toWellFormed(), ...(key !== undefined && { key }) } satisfies Asked));
   let end: { readonly more: boolean } | undefined;
   try {
     for await (const text of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {

@@ -1,0 +1,67 @@
+import { CallgateError } from "@callgate/core";
+import type { AnchorState } from "./anchor/anchoring.ts";
+import type { Lag } from "./anchor/open.ts";
+
+/** Records become durable at a time; times closer together than this are one, in milliseconds. */
+const COARSE_MS = 100;
+
+/** When a record became durable, and with it those after it up to the next mark. */
+interface Mark {
+  readonly seq: number;
+  readonly at: number;
+}
+
+/**
+ * Tells when an anchor that calls depend on is behind by more than it may be. What no anchor has seen is protected by nobody: rather
+ * than to let that grow, nothing more is let happen.
+ */
+export class Lagging {
+  readonly #lags: readonly (Lag | undefined)[];
+  readonly #timed: boolean;
+  /** Oldest first; those that all anchors have seen are dropped. */
+  #marks: Mark[];
+
+  /** `lags` stand in the order of the anchors. */
+  constructor(lags: readonly (Lag | undefined)[], now: number) {
+    this.#lags = lags;
+    this.#timed = lags.some((lag) => lag?.ms !== undefined);
+    // What an earlier run left may be of any age: it counts from now.
+    this.#marks = [{ seq: 0, at: now }];
+  }
+
+  /** The records from `seq` on are durable now. */
+  durable(seq: number, now: number): void {
+    if (this.#timed && now - (this.#marks.at(-1)?.at ?? 0) >= COARSE_MS) this.#marks.push({ seq, at: now });
+  }
+
+  /** The anchors have seen this much. */
+  seen(anchors: readonly AnchorState[]): void {
+    const least = Math.min(...anchors.filter((_, i) => this.#lags[i]?.ms !== undefined).map(({ size }) => size));
+    const first = this.#marks.findLastIndex(({ seq }) => seq <= least + 1);
+    if (first > 0) this.#marks = this.#marks.slice(first);
+  }
+
+  /** Why no call may run, of anchors that stand so while `durable` records are durable; undefined if all may. */
+  problem(anchors: readonly AnchorState[], durable: number, now: number): CallgateError | undefined {
+    for (const [i, lag] of this.#lags.entries()) {
+      const anchor = anchors[i];
+      if (lag === undefined || anchor === undefined || anchor.size >= durable) continue;
+      const records = durable - anchor.size;
+      const since = this.#marks.findLast(({ seq }) => seq <= anchor.size + 1)?.at ?? now;
+      const late = lag.ms !== undefined && now - since > lag.ms;
+      if (late || (lag.records !== undefined && records > lag.records))
+        return behind(anchor, records, now - since, late);
+    }
+    return undefined;
+  }
+}
+
+function behind({ name, error }: AnchorState, records: number, ms: number, late: boolean): CallgateError {
+  const since = late ? `, for ${Math.round(ms / 1000)} s` : "";
+  const why = error === undefined ? "" : `: ${error}`;
+  return new CallgateError(
+    "LEDGER_ANCHOR_BEHIND",
+    `the anchor \`${name}\` has not seen the newest ${records} records${since}${why}`,
+    { help: "bring it back; calls run again as soon as it has them" },
+  );
+}
