@@ -78,7 +78,12 @@ export function readScript(script: string): Read {
 export const TOO_DEEP = "it is nested too deep";
 
 function parsed(code: string): Program {
-  return parse(wrapScript(code), { ecmaVersion: "latest", locations: true });
+  const tree = parse(wrapScript(code), { ecmaVersion: "latest", locations: true });
+  const [only, ...others] = tree.body;
+  // What closes the function around it would run before and beside it.
+  if (others.length > 0 || only?.type !== "ExpressionStatement" || only.expression.type !== "ArrowFunctionExpression")
+    throw new SyntaxError("a bracket is closed that was not opened");
+  return tree;
 }
 
 function treeOf(code: string): Program {

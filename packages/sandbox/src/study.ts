@@ -34,6 +34,7 @@ const MAX_MS = 1_000;
 const MOST_WAITING = 4;
 
 interface Asked {
+  readonly asker: string;
   readonly script: string;
   readonly resolve: (studied: StudiedScript) => void;
   readonly reject: (error: CallgateError) => void;
@@ -56,7 +57,7 @@ class Desk implements Study {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(asker) ?? [];
       if (waiting.length >= MOST_WAITING) return reject(busy());
-      this.#waiting.set(asker, [...waiting, { script, resolve, reject }]);
+      this.#waiting.set(asker, [...waiting, { asker, script, resolve, reject }]);
       this.#next();
     });
   }
@@ -81,8 +82,8 @@ class Desk implements Study {
     const [turn] = this.#waiting;
     if (!turn) return undefined;
     const [asker, [first, ...others]] = turn;
-    this.#waiting.delete(asker);
     if (others.length > 0) this.#waiting.set(asker, others);
+    else this.#waiting.delete(asker);
     return first;
   }
 
@@ -120,7 +121,12 @@ class Desk implements Study {
 
   #settled(): void {
     clearTimeout(this.#timer);
+    const { asker } = this.#current ?? {};
     this.#current = undefined;
+    if (asker === undefined) return;
+    // Whoever came meanwhile has not had a turn yet.
+    const others = this.#waiting.get(asker);
+    if (this.#waiting.delete(asker) && others) this.#waiting.set(asker, others);
   }
 
   /** Ends the thread with what it reads; the next script gets a new one. */

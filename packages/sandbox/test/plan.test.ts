@@ -93,6 +93,14 @@ describe("arguments", () => {
   });
 });
 
+it.each([
+  "}); (async () => { await tools.mail.send({}) })(); (async () => {",
+  "}, async () => {",
+  "} /* a function of its own */ ); ({ a: 1",
+])("a script stays inside the function that runs it: %s", async (script) => {
+  await expect(study.read(script)).rejects.toMatchObject({ code: "SANDBOX_SYNTAX" });
+});
+
 describe("a text that would be too much for a parser", () => {
   it.each([
     ["brackets", `return ${"[".repeat(32_000)}${"]".repeat(32_000)}`],
@@ -142,11 +150,11 @@ describe("those who have scripts read", () => {
     expect(ended).toEqual([
       "eve 6 SANDBOX_BUSY",
       "eve 1",
-      "eve 2",
       "ann 1",
       "bob 1",
-      "eve 3",
+      "eve 2",
       "ann 2",
+      "eve 3",
       "eve 4",
       "eve 5",
     ]);
