@@ -35,12 +35,12 @@ async function approve(): Promise<string> {
   const command = (...args: string[]) => run(process.execPath, [CLI, "approvals", ...args, ...config]);
   for (let tries = 0; tries < 50; tries++) {
     const { stdout } = await command("list", "--json");
-    const waiting = (JSON.parse(stdout) as { id: string; status: string; reason: string }[]).find(
+    const waiting = (JSON.parse(stdout) as { id: string; status: string; reason: string; plan: string }[]).find(
       ({ status }) => status === "pending",
     );
     if (!waiting) continue;
     await command("approve", waiting.id);
-    return waiting.reason;
+    return [waiting.reason, ...(waiting.plan === "" ? [] : [waiting.plan])].join("\n");
   }
   throw new Error("nothing was held");
 }

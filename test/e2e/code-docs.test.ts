@@ -58,7 +58,8 @@ it("shows a script that can be read whole, and runs", async () => {
   const sandbox = await openSandbox({ workers: 1 });
   try {
     const { code, plan } = await study.read(snippet("ts", "const mails"));
-    expect(plan).toEqual({ calls: [{ server: "mail", name: "read_inbox", literals: {}, line: 1 }], complete: true });
+    const calls = [{ server: "mail", name: "read_inbox", literals: {}, computed: [], open: false, line: 1 }];
+    expect(plan).toEqual({ calls, complete: true });
     const inbox = [{ from: "bob@corp.example" }, { from: "it@corp.example" }, { from: "bob@corp.example" }];
     const result = await sandbox.run({
       kind: "script",

@@ -261,27 +261,6 @@ describe("where values come from", () => {
 });
 
 describe("a person", () => {
-  it("approves a whole script by what it can do, and nothing beyond it runs", async () => {
-    const agent = await agentOf();
-    const held = run(
-      agent,
-      `const out = [];
-       for (const to of ["x@corp.example", "y@corp.example"]) {
-         try { await tools.talker.send({ to }); out.push("sent") } catch (e) { out.push(e.data.rule) }
-       }
-       try { await tools.talker["wri" + "te"]({ to: "z" }) } catch (e) { out.push(e.data.rule) }
-       return out;`,
-    );
-    const reason = await approveNext();
-    expect(reason).toContain("talker__send() in line 3");
-    expect(reason).toContain("cannot be read from its text");
-    expect(bodyOf(await held).value).toEqual(["sent", "sent", "callgate/outside-plan"]);
-    const literal = run(agent, `await tools.talker.send({ to: "x@corp.example" }); return 1`);
-    expect(await approveNext()).toContain('talker__send(to: "x@corp.example")');
-    expect(bodyOf(await literal).value).toBe(1);
-    await agent.close();
-  });
-
   it("answers a call inside a script while it waits", async () => {
     const agent = await agentOf();
     const running = run(agent, `return JSON.parse(await tools.talker.held({ to: "h1" })).to`);

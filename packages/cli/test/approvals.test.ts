@@ -1,6 +1,8 @@
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { canonicalJson, digestOf } from "@callgate/core";
 import { type Approval, ApprovalStore } from "@callgate/gateway";
+import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
 
@@ -93,6 +95,53 @@ test("of what has expired the arguments are not kept, and `show` says so", async
   expect(shown.out).toMatch(/^arguments +not kept: it is over/m);
   expect(shown.out).not.toMatch(/somebody|WARNING/);
   expect(store.get(approval.id)).toMatchObject({ status: "expired", argsText: "", args: "" });
+});
+
+test("a script is shown with what it can do, safe to print, until the approval is over", async () => {
+  const folder = await emptyFolder();
+  const store = new ApprovalStore(folder);
+  onTestFinished(() => store.close());
+  const call = { agent: "bot", user: undefined, tool: "callgate__run_code", args: digestOf("{}"), policies: "p" };
+  const plan = 'the script can call:\nline 1: mail__send(to: "a\u202e\u001b[2J")\nline 2: mail__read()';
+  const more = { session: "ses_1", call: "call_1", argsText: "{}", plan, reason: "it sends", ttl: 600_000 };
+  const { id } = store.request(call, more);
+  const { out } = await callgate("approvals", "show", id, "--data", folder);
+  expect(out).toContain(
+    '\n\nthe script can call:\nline 1: mail__send(to: "a\\u{202e}\\u{1b}[2J")\nline 2: mail__read()\n\n{}\n',
+  );
+  const listed = await callgate("approvals", "list", "--data", folder);
+  expect(listed.out).toContain('  line 1: mail__send(to: "a\\u{202e}\\u{1b}[2J"); line 2: mail_…  it sends');
+  expect(await callgate("approvals", "approve", id, "--data", folder)).toMatchObject({ code: 0 });
+  expect(store.get(id)?.plan).toBe(plan);
+  expect(store.use(call)?.id).toBe(id);
+  expect(store.get(id)).toMatchObject({ plan: "", argsText: "", reason: "it sends" });
+  // The same without a person: nobody answered in time.
+  const late = store.request(call, { ...more, ttl: -1 });
+  store.list();
+  expect(store.get(late.id)).toMatchObject({ status: "expired", plan: "", argsText: "" });
+});
+
+test("a store of an older broker is taken over with what waits in it", async () => {
+  const folder = await emptyFolder();
+  const old = new Database(join(folder, "approvals.db"));
+  old.exec(`CREATE TABLE approvals (
+    id TEXT PRIMARY KEY, status TEXT NOT NULL, agent TEXT NOT NULL, user TEXT, tool TEXT NOT NULL, args TEXT NOT NULL,
+    policies TEXT NOT NULL, session TEXT NOT NULL, call TEXT NOT NULL, args_text TEXT NOT NULL, reason TEXT NOT NULL,
+    created INTEGER NOT NULL, expires INTEGER NOT NULL, answered_by TEXT, answered_at INTEGER) STRICT`);
+  old
+    .prepare(
+      "INSERT INTO approvals VALUES ('apr_1','pending','bot',NULL,'mail__send',?,'p','s','c','{}','why',1,?,NULL,NULL)",
+    )
+    .run(digestOf("{}"), Date.now() + 600_000);
+  old.close();
+  // Two at once, as a broker and the command line are.
+  const stores = [new ApprovalStore(folder), new ApprovalStore(folder)];
+  onTestFinished(() => {
+    for (const store of stores) store.close();
+  });
+  expect(stores[0]?.get("apr_1")).toMatchObject({ status: "pending", argsText: "{}", plan: "" });
+  expect(await callgate("approvals", "approve", "apr_1", "--data", folder)).toMatchObject({ code: 0 });
+  expect(stores[1]?.get("apr_1")).toMatchObject({ status: "approved" });
 });
 
 test("a folder without a store is not given one", async () => {

@@ -26,6 +26,9 @@ export interface Approval extends ExactCall {
   readonly call: string;
   /** The arguments as canonical JSON, for the person who decides; empty once the approval was used or denied, or has expired. */
   readonly argsText: string;
+  /** What a script can do, in lines; empty for other calls, and with the arguments. */
+  readonly plan: string;
+  /** The policies' reasons; MUST have nothing of the call's, for it stays. */
   readonly reason: string;
   readonly created: number;
   readonly expires: number;
@@ -49,6 +52,7 @@ interface Row {
   session: string;
   call: string;
   args_text: string;
+  plan: string;
   reason: string;
   created: number;
   expires: number;
@@ -61,7 +65,7 @@ CREATE TABLE IF NOT EXISTS approvals (
   id TEXT PRIMARY KEY, status TEXT NOT NULL CHECK (status IN ('pending','approved','denied','used','expired')),
   agent TEXT NOT NULL, user TEXT, tool TEXT NOT NULL, args TEXT NOT NULL, policies TEXT NOT NULL,
   session TEXT NOT NULL, call TEXT NOT NULL, args_text TEXT NOT NULL, reason TEXT NOT NULL,
-  created INTEGER NOT NULL, expires INTEGER NOT NULL, answered_by TEXT, answered_at INTEGER
+  created INTEGER NOT NULL, expires INTEGER NOT NULL, answered_by TEXT, answered_at INTEGER, plan TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS approvals_call ON approvals (agent, tool, args, status);
 CREATE INDEX IF NOT EXISTS approvals_status ON approvals (status, created);
@@ -92,6 +96,7 @@ export class ApprovalStore {
     // What is taken out MUST be gone from the file.
     this.#db.pragma("secure_delete = ON");
     this.#db.exec(SCHEMA);
+    this.#addPlan();
     this.#expire();
     this.#tidying = setInterval(() => {
       // It may be another process that could not empty the log.
@@ -103,7 +108,7 @@ export class ApprovalStore {
   /** Asks for an approval; the same exact call that already waits gets the same one. */
   request(
     call: ExactCall,
-    more: { session: string; call: string; argsText: string; reason: string; ttl: number },
+    more: { session: string; call: string; argsText: string; plan?: string; reason: string; ttl: number },
   ): Approval {
     this.#expire();
     const waiting = this.#find(call, "pending");
@@ -112,8 +117,8 @@ export class ApprovalStore {
     const id = newId("apr");
     this.#db
       .prepare(
-        `INSERT INTO approvals (id,status,agent,user,tool,args,policies,session,call,args_text,reason,created,expires)
-         VALUES (?,'pending',?,?,?,?,?,?,?,?,?,?,?)`,
+        `INSERT INTO approvals (id,status,agent,user,tool,args,policies,session,call,args_text,plan,reason,created,expires)
+         VALUES (?,'pending',?,?,?,?,?,?,?,?,?,?,?,?)`,
       )
       .run(
         id,
@@ -125,6 +130,7 @@ export class ApprovalStore {
         more.session,
         more.call,
         more.argsText,
+        more.plan ?? "",
         more.reason,
         now,
         now + more.ttl,
@@ -213,6 +219,17 @@ export class ApprovalStore {
     this.#db.close();
   }
 
+  /** Files of older brokers have no plans. Another process may be adding the column, too. */
+  #addPlan(): void {
+    const columns = (): string[] =>
+      (this.#db.pragma("table_info(approvals)") as { readonly name: string }[]).map(({ name }) => name);
+    if (columns().includes("plan")) return;
+    const add = this.#db.transaction(() => {
+      if (!columns().includes("plan")) this.#db.exec("ALTER TABLE approvals ADD COLUMN plan TEXT NOT NULL DEFAULT ''");
+    });
+    add.immediate();
+  }
+
   #find(call: ExactCall, status: ApprovalStatus): Approval | undefined {
     const row = this.#db
       .prepare(
@@ -243,7 +260,7 @@ export class ApprovalStore {
   #blank(ms = 0): void {
     const { changes } = this.#db
       .prepare(
-        "UPDATE approvals SET args_text='', args='' WHERE status IN ('used','denied','expired') AND args_text <> ''",
+        "UPDATE approvals SET args_text='', plan='', args='' WHERE status IN ('used','denied','expired') AND args_text <> ''",
       )
       .run();
     if (changes > 0) this.#lingers = true;
@@ -290,6 +307,7 @@ function fromRow(row: Row): Approval {
     session: row.session,
     call: row.call,
     argsText: row.args_text,
+    plan: row.plan,
     reason: row.reason,
     created: row.created,
     expires: row.expires,

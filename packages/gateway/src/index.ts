@@ -32,6 +32,7 @@ export { changedFields } from "./pins.ts";
 export { watchConfig } from "./reload.ts";
 export { toolsForCode } from "./sandboxed/catalogue.ts";
 export { guestAnswer, NO_OBJECT, refusedAnswer } from "./sandboxed/inner-call.ts";
+export { argumentsOf } from "./sandboxed/plan-text.ts";
 export { scriptBudgets } from "./sandboxed/script-budgets.ts";
 export { dataFolderOf } from "./setup/data-folder.ts";
 export { fileKeyOf } from "./setup/file-key.ts";

@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "@callgate/core";
 import { placeOf } from "./place.ts";
-import { literalsIn, planOf, scriptOf } from "./plan.ts";
+import { literalsIn, planIn, readScript, TOO_DEEP } from "./plan.ts";
 import type { StudyAnswer } from "./study.ts";
 
 // `stripTypeScriptTypes` says once that it is experimental: that is for us to know, not for an operator's terminal.
@@ -13,12 +13,12 @@ const READABLE = new Set(["ERR_INVALID_TYPESCRIPT_SYNTAX", "ERR_UNSUPPORTED_TYPE
 parentPort?.on("message", (script: string) => {
   let answer: StudyAnswer;
   try {
-    const code = scriptOf(script);
-    answer = { code, plan: planOf(code), literals: literalsIn(code) };
+    const { code, tree } = readScript(script);
+    answer = { code, plan: planIn(tree), literals: literalsIn(tree) };
   } catch (error) {
     const cause = (error as { cause?: { code?: string; name?: string } }).cause;
     const broken = cause?.code !== undefined && !READABLE.has(cause.code);
-    if (broken) answer = { error: "it is nested too deep", broken };
+    if (broken || error instanceof RangeError) answer = { error: TOO_DEEP, broken };
     else {
       const place = cause && placeOf(cause, script);
       // The parser's own place is that in the wrapped text.
@@ -28,3 +28,4 @@ parentPort?.on("message", (script: string) => {
   }
   parentPort?.postMessage(answer);
 });
+parentPort?.postMessage("ready");

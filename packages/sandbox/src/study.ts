@@ -20,15 +20,21 @@ export interface Study {
   /**
    * Reads a script (the body of an async function, JavaScript or erasable TypeScript). Rejects with `SANDBOX_SYNTAX`, also for a text that
    * takes more than a second to read. Where the place of a fault is known, the error has it in its message, and as a diagnostic about the
-   * file `script`.
+   * file `script`; the message quotes the script, and the diagnostic's span does not.
+   *
+   * One script is read at a time, and those who ask take turns. `asker` is who: four scripts of one may wait, and another rejects with
+   * `SANDBOX_BUSY`.
    */
-  read(script: string): Promise<StudiedScript>;
+  read(script: string, asker?: string): Promise<StudiedScript>;
   close(): Promise<void>;
 }
 
 const MAX_MS = 1_000;
+/** Scripts of one asker that may wait while others are read. */
+const MOST_WAITING = 4;
 
 interface Asked {
+  readonly asker: string;
   readonly script: string;
   readonly resolve: (studied: StudiedScript) => void;
   readonly reject: (error: CallgateError) => void;
@@ -41,29 +47,49 @@ export function openStudy(): Study {
 
 class Desk implements Study {
   #worker: Worker | undefined;
-  readonly #queue: Asked[] = [];
+  /** What waits, by asker; whose turn is next stands first. */
+  readonly #waiting = new Map<string, Asked[]>();
   #current: Asked | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #ready = false;
 
-  read(script: string): Promise<StudiedScript> {
+  read(script: string, asker = ""): Promise<StudiedScript> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ script, resolve, reject });
+      const waiting = this.#waiting.get(asker) ?? [];
+      if (waiting.length >= MOST_WAITING) return reject(busy());
+      this.#waiting.set(asker, [...waiting, { asker, script, resolve, reject }]);
       this.#next();
     });
   }
 
   async close(): Promise<void> {
-    for (const { reject } of this.#queue.splice(0)) reject(unread("the broker is stopping"));
+    const left = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    for (const { reject } of left) reject(unread("the broker is stopping"));
     await this.#drop("the broker is stopping");
   }
 
   #next(): void {
     if (this.#current) return;
-    this.#current = this.#queue.shift();
+    this.#current = this.#take();
     if (!this.#current) return;
     this.#worker ??= this.#start();
+    if (this.#ready) this.#ask(this.#current);
+  }
+
+  /** The script whose turn it is. */
+  #take(): Asked | undefined {
+    const [turn] = this.#waiting;
+    if (!turn) return undefined;
+    const [asker, [first, ...others]] = turn;
+    if (others.length > 0) this.#waiting.set(asker, others);
+    else this.#waiting.delete(asker);
+    return first;
+  }
+
+  #ask({ script }: Asked): void {
     this.#timer = setTimeout(() => void this.#drop("it takes too long to read"), MAX_MS);
-    this.#worker.postMessage(this.#current.script);
+    this.#worker?.postMessage(script);
   }
 
   #start(): Worker {
@@ -72,7 +98,13 @@ class Desk implements Study {
     const file = existsSync(near("./study-worker.js")) ? near("./study-worker.js") : near("./study-worker.ts");
     const worker = new Worker(file, { env: {}, resourceLimits: { maxOldGenerationSizeMb: 128, stackSizeMb: 4 } });
     worker.unref();
-    worker.on("message", (answer: StudyAnswer) => {
+    this.#ready = false;
+    worker.on("message", (answer: StudyAnswer | "ready") => {
+      if (answer === "ready") {
+        this.#ready = true;
+        if (this.#current) this.#ask(this.#current);
+        return;
+      }
       if ("error" in answer && answer.broken) return void this.#drop(answer.error);
       const asked = this.#current;
       this.#settled();
@@ -89,13 +121,19 @@ class Desk implements Study {
 
   #settled(): void {
     clearTimeout(this.#timer);
+    const { asker } = this.#current ?? {};
     this.#current = undefined;
+    if (asker === undefined) return;
+    // Whoever came meanwhile has not had a turn yet.
+    const others = this.#waiting.get(asker);
+    if (this.#waiting.delete(asker) && others) this.#waiting.set(asker, others);
   }
 
   /** Ends the thread with what it reads; the next script gets a new one. */
   async #drop(why: string): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
+    this.#ready = false;
     worker?.removeAllListeners();
     worker?.on("error", () => {});
     const asked = this.#current;
@@ -104,6 +142,12 @@ class Desk implements Study {
     this.#next();
     await worker?.terminate();
   }
+}
+
+function busy(): CallgateError {
+  return new CallgateError("SANDBOX_BUSY", `${MOST_WAITING} of your scripts wait to be read already`, {
+    help: "wait for their answers, then send it again",
+  });
 }
 
 function unread(why: string, place?: Place): CallgateError {

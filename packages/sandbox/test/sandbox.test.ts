@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { declarationsFor, openSandbox, planOf, type Sandbox, searchTools, stripTypes } from "../src/index.ts";
+import { declarationsFor, openSandbox, type Sandbox, searchTools, stripTypes } from "../src/index.ts";
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -52,20 +52,6 @@ test("a cancelled run ends", async () => {
     },
   });
   expect(await run).toMatchObject({ ok: false, error: { code: "CANCELLED" } });
-});
-
-test("a plan lists calls and literals, and says when it is not the whole", () => {
-  const plan = planOf('const r = await tools.fs.read({ path: "/a", n: x });\nawait tools["web"].get({})');
-  expect(plan).toEqual({
-    calls: [
-      { server: "fs", name: "read", literals: { path: "/a" }, line: 1 },
-      { server: "web", name: "get", literals: {}, line: 2 },
-    ],
-    complete: true,
-  });
-  expect(planOf("const t = tools; t.fs.read()").complete).toBe(false);
-  expect(planOf("tools[x].read()").complete).toBe(false);
-  expect(planOf("globalThis.tools.a.b()").complete).toBe(false);
 });
 
 test("types are stripped, declarations written, tools found", () => {

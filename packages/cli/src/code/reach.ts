@@ -6,8 +6,12 @@ import type { Plan } from "@callgate/sandbox";
 export interface ReachedCall {
   readonly line: number;
   readonly tool: string;
-  /** The arguments that stand in the text; what is computed is not among them. */
+  /** The arguments that stand in the text, and not those that are computed. */
   readonly literals: Readonly<Record<string, unknown>>;
+  /** The names of those. */
+  readonly computed: readonly string[];
+  /** Whether there may be other arguments. */
+  readonly open: boolean;
 }
 
 /** A tool that a script calls, as a configuration has it. */
@@ -37,8 +41,8 @@ export interface ScriptReach {
 /** What a plan comes to, beside a configuration if there is one. */
 export function reachOf({ calls, complete }: Plan, config: Config | undefined): ScriptReach {
   // `naming: bare` has no room for scripts.
-  const named = calls.map(({ server, name, literals, line }): ReachedCall => {
-    return { line, tool: qualifiedName("prefixed", server, name), literals };
+  const named = calls.map(({ server, name, ...call }): ReachedCall => {
+    return { ...call, tool: qualifiedName("prefixed", server, name) };
   });
   if (!config) return { calls: named, complete };
   const facts = toolFactsOf(config).filter(({ operation }) => operation === "tools/call");

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { CallgateError, digestOf } from "@callgate/core";
-import { type Approval, ApprovalStore, printable } from "@callgate/gateway";
+import { type Approval, ApprovalStore, printable, printableLines } from "@callgate/gateway";
 import { Command } from "commander";
 import { withConfig, withKeyFile } from "../configuration.ts";
 import { dataFolder } from "../data.ts";
@@ -32,7 +32,7 @@ export function approvalsCommand(): Command {
       }),
     );
   const show = withConfig(new Command("show"))
-    .description("one held call, with its exact arguments in full")
+    .description("one held call, with its exact arguments in full, and what a script can do")
     .argument("<id>", "the approval, as `list` names it")
     .option("--json", "print JSON")
     .action((id: string, options: Options) =>
@@ -123,10 +123,15 @@ function listing(found: readonly Approval[]): string {
     a.status === "pending" ? `${sinceText(a.expires - now)} left` : `${sinceText(now - a.created)} ago`,
     printable(a.user === undefined ? a.agent : `${a.agent} for ${a.user}`),
     printable(a.tool),
-    shortText(a.argsText, 60),
+    shortText(a.plan === "" ? a.argsText : oneLine(a.plan), 60),
     shortText(a.reason, 60),
   ]);
   return table(["id", "status", "time", "agent", "tool", "arguments", "held because"], rows);
+}
+
+/** A plan for a table: what it says first is what matters most. */
+function oneLine(plan: string): string {
+  return plan.replace(/^the script can call:\n/, "").replaceAll("\n", "; ");
 }
 
 function whole(a: Approval): string {
@@ -152,5 +157,6 @@ function whole(a: Approval): string {
   const cut = isComplete(a)
     ? []
     : ["", "WARNING: these are only the first characters; the arguments were too long to keep"];
-  return [...lines, ...cut, ...(a.argsText === "" ? [] : ["", ...jsonLines(a.argsText)])].join("\n");
+  const plan = a.plan === "" ? [] : ["", ...printableLines(a.plan).split("\n")];
+  return [...lines, ...plan, ...cut, ...(a.argsText === "" ? [] : ["", ...jsonLines(a.argsText)])].join("\n");
 }

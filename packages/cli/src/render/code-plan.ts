@@ -1,5 +1,4 @@
-import { stringifyJson } from "@callgate/core";
-import { printable } from "@callgate/gateway";
+import { argumentsOf, printable } from "@callgate/gateway";
 import type { ReachedTool, ScriptReach } from "../code/reach.ts";
 import { table } from "../output.ts";
 import { shortText } from "./json.ts";
@@ -8,13 +7,13 @@ const WIDTH = 100;
 
 /** What a script can reach, in lines that are safe to print. */
 export function reachLines({ calls, complete, tools, open }: ScriptReach): string[] {
-  const rows = calls.map(({ line, tool, literals }) => [
-    String(line),
-    shortText(tool, WIDTH),
-    shortText(stringifyJson(literals), WIDTH),
+  const rows = calls.map((call) => [
+    String(call.line),
+    shortText(call.tool, WIDTH),
+    shortText(argumentsOf(call), WIDTH),
   ]);
   return [
-    calls.length === 0 ? "the script calls no tool" : table(["line", "tool", "arguments in the text"], rows),
+    calls.length === 0 ? "the script calls no tool" : table(["line", "tool", "arguments"], rows),
     "",
     complete
       ? "complete: the script can call these and no others"

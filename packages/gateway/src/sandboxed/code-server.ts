@@ -1,4 +1,14 @@
-import { isObject, messageOf, type ScriptFacts, stringifyJson, type ToolEffect, type ToolFacts } from "@callgate/core";
+import {
+  CallgateError,
+  isObject,
+  messageOf,
+  type ScriptFacts,
+  SERVER_NAME,
+  stringifyJson,
+  TOOL_NAME,
+  type ToolEffect,
+  type ToolFacts,
+} from "@callgate/core";
 import type { Plan, StudiedScript } from "@callgate/sandbox";
 import type { CodeConfig, ServedConfig } from "../config/index.ts";
 import type { Registry } from "../registry.ts";
@@ -68,13 +78,9 @@ export class CodeServer implements Served {
     const args = (life.sent?.args ?? life.request.args) as ScriptArguments;
     let script: StudiedScript;
     try {
-      script = await this.#pool.study.read(args.code);
+      script = await this.#pool.study.read(args.code, `${life.session.agent}\0${life.session.user ?? ""}`);
     } catch (error) {
-      // What a parser says quotes the script.
-      return {
-        ...refuse("invalid-arguments", messageOf(error), "correct the script and call again"),
-        kept: "the script cannot be read",
-      };
+      return unread(error);
     }
     const journal = args.resume === undefined ? undefined : this.#held.find(args.resume, life.session.id);
     if (args.resume !== undefined && journal?.script !== digestOfScript(args))
@@ -116,6 +122,16 @@ export class CodeServer implements Served {
   }
 }
 
+/** What a parser says quotes the script: the record has the place alone. */
+function unread(error: unknown): Refusal {
+  if (error instanceof CallgateError && error.code === "SANDBOX_BUSY") return refuse("busy", error.message, error.help);
+  const span = error instanceof CallgateError ? error.diagnostics[0]?.span : undefined;
+  return {
+    ...refuse("invalid-arguments", messageOf(error), "correct the script and call again"),
+    kept: `the script cannot be read${span ? ` (line ${span.line}, column ${span.column})` : ""}`,
+  };
+}
+
 function configOf(code: CodeConfig): ServedConfig {
   const manifest = codeManifest(code);
   return { name: manifest.server, era: "auto", connection: "shared", timeout: TIMEOUT_MS, manifest };
@@ -123,10 +139,17 @@ function configOf(code: CodeConfig): ServedConfig {
 
 /** What policies see of a script before it runs. */
 function factsOf({ calls, complete }: Plan, { gate, exchange }: Life): ScriptFacts {
-  const tools = [...new Set(calls.map(({ server, name }) => `${server}__${name}`))].sort();
+  // A script can write any text in the place of a name. Names are kept with the facts; texts are not.
+  const named = calls.filter(({ server, name }) => SERVER_NAME.test(server) && TOOL_NAME.test(name));
+  const tools = [...new Set(named.map(({ server, name }) => `${server}__${name}`))].sort();
   const effects = new Set<ToolEffect>();
   for (const tool of tools) for (const effect of effectsOf(gate.registry, tool)) effects.add(effect);
-  return { depth: exchange.within?.depth ?? 0, tools, effects: [...effects].sort(), complete };
+  return {
+    depth: exchange.within?.depth ?? 0,
+    tools,
+    effects: [...effects].sort(),
+    complete: complete && named.length === calls.length,
+  };
 }
 
 function effectsOf(registry: Registry, tool: string): readonly ToolEffect[] {

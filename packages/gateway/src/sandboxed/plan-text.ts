@@ -1,23 +1,56 @@
-import { stringifyJson } from "@callgate/core";
-import type { Plan } from "@callgate/sandbox";
+import { qualifiedName, SERVER_NAME, stringifyJson, TOOL_NAME } from "@callgate/core";
+import type { Plan, PlannedCall } from "@callgate/sandbox";
+import { printableLines } from "../setup/printable.ts";
+import { runsScripts } from "./plan-fit.ts";
 
-const MOST_CALLS = 40;
-const LONGEST_VALUE = 200;
+/** What a person is asked to read: places that call tools, and characters of all that is said of them. */
+const MOST_CALLS = 100;
+const LONGEST = 8_000;
 
-/** What a script can do, for the person who approves it: each place that calls a tool, with the arguments that stand there. */
-export function planText({ calls, complete }: Plan): string {
-  const shown = calls.slice(0, MOST_CALLS).map(({ server, name, literals, line }) => {
-    const args = Object.entries(literals).map(([key, value]) => `${key}: ${said(value)}`);
-    return `${server}__${name}(${args.join(", ")}) in line ${line}`;
-  });
-  if (calls.length > MOST_CALLS) shown.push(`${calls.length - MOST_CALLS} more`);
-  const list = shown.length === 0 ? "no tool" : shown.join(", ");
-  return complete
-    ? `the script can call ${list}`
-    : `the script calls ${list}; it also uses tools in a way that cannot be read from its text, which would be refused`;
+/** A plan as a person reads it, or in which way it is more than they would read. */
+export type ShownPlan = { readonly text: string } | { readonly tooMuch: string };
+
+/**
+ * What a script can do, for the person who approves it: a line for each place that calls a tool, with all the arguments that stand there.
+ * `exists` says whether the script has a tool of this name. What stands in the script MUST NOT pass for words of the broker's: names that
+ * are none are quoted as JSON. The text is safe to print. Nothing is left out: what is too much is refused, not cut.
+ */
+export function planText({ calls, complete }: Plan, exists: (qualified: string) => boolean): ShownPlan {
+  if (calls.length > MOST_CALLS)
+    return { tooMuch: `calls tools in ${calls.length} places, and ${MOST_CALLS} are shown at most` };
+  const lines = calls.map((call) => `line ${call.line}: ${toolOf(call)}(${argumentsOf(call)})${markOf(call, exists)}`);
+  const head = calls.length === 0 ? "the script calls no tool" : "the script can call:";
+  const tail = complete
+    ? []
+    : ["it also uses tools in a way that cannot be read from its text; such calls are refused"];
+  const text = printableLines([head, ...lines, ...tail].join("\n"));
+  return text.length > LONGEST
+    ? { tooMuch: `takes ${text.length} characters to show, and ${LONGEST} are shown at most` }
+    : { text };
 }
 
-function said(value: unknown): string {
-  const text = stringifyJson(value) ?? String(value);
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+function isName({ server, name }: PlannedCall): boolean {
+  return SERVER_NAME.test(server) && TOOL_NAME.test(name);
+}
+
+function toolOf(call: PlannedCall): string {
+  const qualified = qualifiedName("prefixed", call.server, call.name);
+  return isName(call) ? qualified : stringifyJson(qualified);
+}
+
+function markOf(call: PlannedCall, exists: (qualified: string) => boolean): string {
+  if (!isName(call) || !exists(qualifiedName("prefixed", call.server, call.name))) return " (no such tool)";
+  return runsScripts(call) ? " (refused: a script that was approved runs no other script)" : "";
+}
+
+/** The arguments of a place that calls a tool: those that stand there, `…` for those that are computed, `...` where there may be others. */
+export function argumentsOf({ literals, computed, open }: Pick<PlannedCall, "literals" | "computed" | "open">): string {
+  const shown = Object.entries(literals).map(([name, value]) => `${nameOf(name)}: ${stringifyJson(value)}`);
+  return [...shown, ...computed.map((name) => `${nameOf(name)}: …`), ...(open ? ["..."] : [])].join(", ");
+}
+
+const PLAIN = /^[a-zA-Z_$][\w$]*$/;
+
+function nameOf(argument: string): string {
+  return PLAIN.test(argument) ? argument : stringifyJson(argument);
 }

@@ -1,13 +1,15 @@
-import { isObject } from "@callgate/core";
+import { isObject, messageOf } from "@callgate/core";
 import type { ExactCall } from "../approvals.ts";
 import type { Answer } from "../exchange.ts";
+import { callableTools } from "../sandboxed/catalogue.ts";
 import { planText } from "../sandboxed/plan-text.ts";
-import { printable } from "../setup/printable.ts";
+import { printable, printableLines } from "../setup/printable.ts";
 import type { Callback } from "../upstream/link.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
 import { recordApproval } from "./record.ts";
+import { study } from "./study.ts";
 
-/** The longest arguments that a question to a client shows, in characters. A person approves what they see, or does not. */
+/** The most that a question to a client shows of a call, in characters. A person approves what they see, or does not. */
 const MAX_SHOWN = 4000;
 
 /** The key under which a held call asks its client (stateless era). */
@@ -20,6 +22,9 @@ const ASK_KEY = "callgate-approval";
 export async function hold(life: Life): Promise<Refusal | { answer: Answer } | undefined> {
   const { gate, decision, grant, request, argsDigest, sent, exchange } = life;
   if (decision?.verdict !== "hold" || !argsDigest || !sent) throw new Error("hold without a decision to hold");
+  // What is approved is what runs: policies may have rewritten the script since it was read.
+  const unread = life.script && sent.digest !== argsDigest ? await study(life) : undefined;
+  if (unread) return unread;
   const exact: ExactCall = {
     agent: grant.principal.agent,
     user: grant.principal.user,
@@ -27,10 +32,7 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     args: sent.digest,
     policies: decision.policies,
   };
-  const reason = [
-    ...decision.reasons.map((r) => r.message),
-    ...(life.script ? [printable(planText(life.script.plan))] : []),
-  ].join("; ");
+  const reason = decision.reasons.map((r) => r.message).join("; ");
 
   const round = life.round;
   if ((round?.kind === "parked" || round?.kind === "relayed") && round.approved?.policies === decision.policies) {
@@ -48,27 +50,34 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   const given = gate.approvals.use(exact);
   if (given) return accept(life, given.id, given.answeredBy);
 
+  const shown = planOf(life);
+  if (typeof shown !== "string") return shown;
   const approval = gate.approvals.request(exact, {
     session: life.session.id,
     call: life.id,
     argsText: sent.text,
+    plan: shown,
     reason,
     ttl: gate.approvalTimes.ttl,
   });
 
   // The policed agent's own client may answer only where every asking policy says so.
   // It must be able to show them the whole call: what does not fit a question goes to an operator.
-  if (decision.approver === "client" && canElicit(exchange.capabilities) && sent.text.length <= MAX_SHOWN) {
+  const fits = sent.text.length + shown.length <= MAX_SHOWN;
+  if (decision.approver === "client" && canElicit(exchange.capabilities) && fits) {
     if (round?.kind === "approval" && round.approval === approval.id)
       return await conclude(life, exact, approval.id, exchange.inputResponses?.[ASK_KEY]);
     if (approval.call === life.id) await recordApproval(life, "asked", approval.id, undefined);
-    const callback = question(life, sent.text, reason);
+    const callback = question(life, sent.text, shown, reason);
     if (exchange.ask) {
       if (exchange.cancelled) return cancelledRefusal();
-      const response = await Promise.race([exchange.ask(callback).catch(() => undefined), cancelled(exchange)]);
+      const asked = exchange.ask(callback).catch(() => undefined);
+      const response = await Promise.race([asked, cancelled(exchange), ...(exchange.within ? [late(life)] : [])]);
       if (exchange.cancelled) return cancelledRefusal();
       exchange.onCancel = undefined;
-      return await conclude(life, exact, approval.id, response);
+      if (response !== LATE) return await conclude(life, exact, approval.id, response);
+      void asked.then((answer) => concludeLate(life, approval.id, answer));
+      return await pending(life, approval.id, reason);
     }
     const { agent, user } = grant.principal;
     const requestState = gate.seal.seal(
@@ -104,11 +113,33 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     );
   }
   if (answered?.status === "denied") return reject(life, approval.id, answered.answeredBy);
-  await recordApproval(life, "unanswered", approval.id, undefined);
+  return await pending(life, approval.id, reason);
+}
+
+/** Nobody has answered yet. What the call says MUST stay out of this: it goes into leaves, also into that of a run around it. */
+async function pending(life: Life, id: string, reason: string): Promise<Refusal> {
+  await recordApproval(life, "unanswered", id, undefined);
+  const partly =
+    life.script?.plan.complete === false
+      ? "; calls that cannot be read from the script's text will be refused, so write them out before you ask"
+      : "";
   return refuse(
     "approval-pending",
-    `${reason}; a person has to approve this exact call first (approval ${approval.id})`,
-    `an operator can run \`callgate approvals approve ${approval.id}\`; then send the same call again`,
+    `${reason}; a person has to approve this exact call first (approval ${id})`,
+    `an operator can run \`callgate approvals approve ${id}\`; then send the same call again${partly}`,
+  );
+}
+
+/** What a person is shown of a script; nothing for other calls. A script that cannot be shown whole is refused: nobody could approve it. */
+function planOf({ script, gate, grant }: Life): string | Refusal {
+  if (!script) return "";
+  const tools = new Set(callableTools(gate, grant, gate.code?.tools ?? []).map(({ qualified }) => qualified));
+  const shown = planText(script.plan, (name) => tools.has(name));
+  if ("text" in shown) return shown.text;
+  return refuse(
+    "plan-too-long",
+    `a person has to approve the script first, and it is more than they would read: it ${shown.tooMuch}`,
+    "write a shorter script: fewer places that call tools, with shorter texts in their arguments; or make several of it",
   );
 }
 
@@ -119,6 +150,14 @@ const MARGIN_MS = 250;
 function patience({ exchange, gate }: Life): number {
   const { wait } = gate.approvalTimes;
   return exchange.within ? Math.max(1, Math.min(wait, exchange.within.left - MARGIN_MS)) : wait;
+}
+
+/** Stands for an answer that did not come while there was time. */
+const LATE = Symbol("late");
+
+/** Resolves when a call of a run can wait no longer. */
+function late(life: Life): Promise<typeof LATE> {
+  return new Promise((resolve) => setTimeout(() => resolve(LATE), patience(life)).unref());
 }
 
 function cancelledRefusal(): Refusal {
@@ -132,13 +171,28 @@ function cancelled(exchange: Life["exchange"]): Promise<undefined> {
   });
 }
 
-async function conclude(life: Life, exact: ExactCall, id: string, response: unknown): Promise<Refusal | undefined> {
+function verdictOf(response: unknown): "approved" | "denied" {
   const content =
     isObject(response) && response["action"] === "accept" && isObject(response["content"])
       ? response["content"]
       : undefined;
+  return content?.["approve"] === true ? "approved" : "denied";
+}
+
+/** An answer that came when the call was refused already counts for the next one, as an operator's does. */
+function concludeLate({ gate, grant }: Life, id: string, response: unknown): void {
+  // The client may be gone, too: that is no answer.
+  if (!isObject(response)) return;
+  try {
+    gate.approvals.answer(id, verdictOf(response), `client of ${grant.principal.agent}`);
+  } catch (error) {
+    gate.log.warn({ approval: id, err: messageOf(error) }, "a late answer could not be kept");
+  }
+}
+
+async function conclude(life: Life, exact: ExactCall, id: string, response: unknown): Promise<Refusal | undefined> {
   const by = `client of ${exact.agent}`;
-  const verdict = content?.["approve"] === true ? "approved" : "denied";
+  const verdict = verdictOf(response);
   const taken = life.gate.approvals.answer(id, verdict, by);
   if (!taken.ok) return refuse("approval-refused", taken.reason, "send the call again");
   if (verdict === "denied") return await reject(life, id, by);
@@ -159,12 +213,13 @@ async function reject(life: Life, id: string, by: string | undefined): Promise<R
   return refuse("approval-refused", "a person refused this call", "do not repeat it; find another way or stop");
 }
 
-function question(life: Life, args: string, reason: string): Callback {
+function question(life: Life, args: string, plan: string, reason: string): Callback {
+  const script = plan === "" ? "" : `\n\n${printableLines(plan)}`;
   return {
     method: "elicitation/create",
     params: {
       mode: "form",
-      message: `Approve this call?\n\n${life.request.name} ${printable(args)}\n\nIt is held because ${reason}.`,
+      message: `Approve this call?\n\n${life.request.name} ${printable(args)}${script}\n\nIt is held because ${reason}.`,
       requestedSchema: {
         type: "object",
         properties: {
