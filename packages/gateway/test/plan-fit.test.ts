@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { parseJson, stringifyJson } from "@callgate/core";
 import { planOf } from "@callgate/sandbox";
 import fc from "fast-check";
@@ -65,11 +66,10 @@ function made(parts: readonly Part[]): { script: string; sent: string } {
     return one.kind === "computed" ? `${JSON.stringify(one.key)}: values[${i}]` : `[names[${i}]]: values[${i}]`;
   });
   const object = `{ ${source.join(", ")} }`;
-  const run = new Function("values", "names", `"use strict"; return (${object})`);
-  const args: unknown = run(
-    parts.map((one) => one.value),
-    parts.map((one) => one.key),
-  );
+  const args: unknown = runInNewContext(`"use strict"; (${object})`, {
+    values: parts.map((one) => one.value),
+    names: parts.map((one) => one.key),
+  });
   return { script: `await tools.mail.send(${object})`, sent: stringifyJson(args) };
 }
 

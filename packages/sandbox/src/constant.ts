@@ -26,7 +26,7 @@ export function constantOf(node: Expression | SpreadElement | Node | null | unde
       if (at.operator !== "+") return undefined;
       const right = constantOf(at.right)?.value;
       const left = typeof right === "string" ? constantOf(at.left)?.value : undefined;
-      return typeof left === "string" ? carried(left + right) : undefined;
+      return typeof left === "string" && typeof right === "string" ? carried(left + right) : undefined;
     }
     case "ArrayExpression": {
       const values = at.elements.map(constantOf);

@@ -31,7 +31,7 @@ export interface Study {
 
 const MAX_MS = 1_000;
 /** Scripts of one asker that may wait while others are read. */
-const MOST_WAITING = 4;
+const MOST_WAITING = 32;
 
 interface Asked {
   readonly asker: string;

@@ -1,4 +1,4 @@
-import type { Label, ScriptFacts } from "@callgate/core";
+import { isObject, type Label, type ScriptFacts } from "@callgate/core";
 import type { Plan, RunError } from "@callgate/sandbox";
 import type { RunBudgets } from "../config/index.ts";
 import type { Registered } from "../registry.ts";
@@ -25,6 +25,7 @@ export interface GuestRunOptions {
 
 /** Ceilings on the calls of a run. The sandbox counts `calls` too, but not those of the runs inside. */
 type Counted = "calls" | "writes" | "destructive" | "cost";
+export type Spent = Readonly<Partial<Record<Counted, number>>>;
 const SAYS: Readonly<Record<Counted, (most: number) => string>> = {
   calls: (most) => `the run and those inside it made more than ${most} calls`,
   writes: (most) => `the run made more than ${most} writing calls`,
@@ -53,12 +54,16 @@ export class GuestRun {
   readonly #labels = new Set<Label>();
   readonly #marks: Set<string>;
   readonly #deadline: number;
+  /** Arguments of calls that were counted: one that is looked at again before it is made counts once. */
+  readonly #counted = new WeakSet<object>();
   readonly #spent: Record<Counted, number> = { calls: 0, writes: 0, destructive: 0, cost: 0 };
+  readonly #inside: Record<Counted, number> = { calls: 0, writes: 0, destructive: 0, cost: 0 };
 
   constructor({ call, outer, budgets, resumable, approved, literals, given }: GuestRunOptions) {
     this.call = call;
     this.depth = (outer?.depth ?? 0) + 1;
-    this.budgets = budgets;
+    // Who is called MUST NOT go deeper than the one who calls may.
+    this.budgets = outer ? { ...budgets, depth: Math.min(budgets.depth, outer.budgets.depth) } : budgets;
     this.resumable = resumable;
     this.#outer = outer;
     this.#approved = approved;
@@ -78,6 +83,24 @@ export class GuestRun {
   get spent(): { readonly writes: number; readonly destructive: number; readonly cost: number } {
     const { calls: _calls, ...spent } = this.#spent;
     return spent;
+  }
+
+  /** What runs inside spent that came to their ends: a run that is taken up does not make them again. */
+  get spentInside(): Spent {
+    return { ...this.#inside };
+  }
+
+  /** A run inside came to its end. */
+  ended(inner: GuestRun): void {
+    for (const what of COUNTED) this.#inside[what] += inner.#spent[what];
+  }
+
+  /** The run takes up one in which runs inside had spent this. */
+  spend(spent: Spent): void {
+    for (const what of COUNTED) {
+      this.#inside[what] += spent[what] ?? 0;
+      for (let run: GuestRun | undefined = this; run; run = run.#outer) run.#spent[what] += spent[what] ?? 0;
+    }
   }
 
   /** The labels of all that came into it. */
@@ -124,6 +147,7 @@ export class GuestRun {
       );
     if (tool.upstream.runsCode?.(tool) && this.depth >= this.budgets.depth)
       return this.#over(`runs inside runs go ${this.budgets.depth} deep at most`);
+    if (isObject(args) && this.#counted.has(args)) return undefined;
     const isWrite = tool.operation === "sandbox/fetch" ? !isReading(args) : tool.effects.includes("write");
     const takes = {
       calls: 1,
@@ -141,6 +165,7 @@ export class GuestRun {
     }
     for (let run: GuestRun | undefined = this; run; run = run.#outer)
       for (const what of COUNTED) run.#spent[what] += takes[what];
+    if (isObject(args)) this.#counted.add(args);
     return undefined;
   }
 

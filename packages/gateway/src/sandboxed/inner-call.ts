@@ -18,8 +18,8 @@ export const NO_OBJECT: GuestAnswer = {
 /** What came of a call that code in the sandbox asked for. */
 export interface MadeCall {
   readonly answer: GuestAnswer;
-  /** Of a run inside that waits for a person: what takes it up again. */
-  readonly resume?: string | undefined;
+  /** Of a run inside that waits for a person: what takes it up again, if anything does. */
+  readonly held?: { readonly resume: string | undefined } | undefined;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function innerCall(life: Life, run: GuestRun, call: GuestCall, sign
     const reason = heldRun?.reason ?? (refused?.rule === "callgate/approval-pending" ? refused.reason : undefined);
     if (reason !== undefined && run.resumable) {
       run.end ??= { code: "HELD", message: reason };
-      return { answer: { end: run.end }, resume: heldRun?.resume };
+      return { answer: { end: run.end }, held: heldRun };
     }
     // A call that was under way when another was held has its own end.
     if (run.end && run.end.code !== "HELD") return { answer: { end: run.end } };

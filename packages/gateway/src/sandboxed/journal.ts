@@ -1,6 +1,17 @@
-import { canonicalJson, type Digest, digestOf, newId } from "@callgate/core";
+import { canonicalJson, type Digest, digestOf, newId, stringifyJson } from "@callgate/core";
 import type { GuestAnswer, GuestCall, Plan } from "@callgate/sandbox";
-import type { GuestRun } from "./guest-run.ts";
+import type { GuestRun, Spent } from "./guest-run.ts";
+
+/** What a journal gives again, and what of it is left. */
+export interface Replay {
+  readonly answers: ReadonlyMap<string, readonly GuestAnswer[]>;
+  readonly held: ReadonlyMap<string, readonly string[]>;
+  answer(call: GuestCall): GuestAnswer | undefined;
+  resume(call: GuestCall): string | undefined;
+}
+
+/** What a run takes that was answered nothing, in characters. */
+const LEAST = 1_000;
 
 /** What the calls of one run were answered, so that a run that was held can be taken up without making them again. */
 export class Journal {
@@ -16,10 +27,12 @@ export class Journal {
   readonly #answers = new Map<string, GuestAnswer[]>();
   /** The runs inside that wait for a person, by the call that started them. */
   readonly #held = new Map<string, string[]>();
-  /** What has come into the runs so far. */
-  #seen: Pick<GuestRun, "labels" | "marks"> = { labels: [], marks: [] };
+  /** What has come into the runs so far, and what runs inside that ended have spent. */
+  #seen: Pick<GuestRun, "labels" | "marks" | "spentInside"> = { labels: [], marks: [], spentInside: {} };
   /** About how many characters are held. */
-  size = 0;
+  size = LEAST;
+  /** Whether a run inside waits that cannot be taken up: then this one cannot be either, since the inner one would start anew. */
+  broken = false;
 
   constructor(start: Pick<Journal, "call" | "script" | "seed" | "now">) {
     this.call = start.call;
@@ -32,29 +45,42 @@ export class Journal {
     return this.#seen;
   }
 
+  get spent(): Spent {
+    return this.#seen.spentInside;
+  }
+
   /** Remembers an answer that the guest is given. */
   keep(call: GuestCall, answer: GuestAnswer): void {
     const key = keyOf(call);
-    if (key === undefined || "end" in answer) return;
+    if (key !== undefined && !("end" in answer)) this.#keep(key, answer);
+  }
+
+  #keep(key: string, answer: GuestAnswer): void {
     add(this.#answers, key, answer);
     this.size += key.length + sizeOf(answer);
   }
 
-  /** Remembers what takes up a run inside. */
-  keepHeld(call: GuestCall, resume: string): void {
+  /** Remembers what takes up a run inside, or that nothing does. */
+  keepHeld(call: GuestCall, resume: string | undefined): void {
     const key = keyOf(call);
-    if (key !== undefined) add(this.#held, key, resume);
+    if (key === undefined || resume === undefined) this.broken = true;
+    else add(this.#held, key, resume);
   }
 
-  /** Remembers what the run had read by now. */
-  close({ labels, marks }: GuestRun): void {
-    this.#seen = { labels, marks };
+  /** Remembers what the run had read by now, and the answers of an earlier run that this one has not come to again. */
+  close({ labels, marks, spentInside }: GuestRun, earlier: Replay | undefined): void {
+    this.#seen = { labels, marks, spentInside };
+    if (!earlier) return;
+    for (const [key, answers] of earlier.answers) for (const answer of answers) this.#keep(key, answer);
+    for (const [key, runs] of earlier.held) for (const run of runs) add(this.#held, key, run);
   }
 
   /** The answers again, each once and in the order in which they were given, and what takes up the runs inside. */
-  replay(): { answer(call: GuestCall): GuestAnswer | undefined; resume(call: GuestCall): string | undefined } {
+  replay(): Replay {
     const [answers, held] = [copied(this.#answers), copied(this.#held)];
     return {
+      answers,
+      held,
       answer: (call) => answers.get(keyOf(call) ?? "")?.shift(),
       resume: (call) => held.get(keyOf(call) ?? "")?.shift(),
     };
@@ -81,18 +107,24 @@ function copied<T>(map: ReadonlyMap<string, readonly T[]>): Map<string, T[]> {
 }
 
 function sizeOf(answer: GuestAnswer): number {
-  return "resultText" in answer ? answer.resultText.length : 500;
+  // An error may carry all that a server put beside it.
+  return "resultText" in answer ? answer.resultText.length : (stringifyJson(answer)?.length ?? 0);
 }
 
-interface Kept {
+/** A run that waits. */
+export interface Kept {
   readonly journal: Journal;
   readonly session: string;
   readonly expires: number;
+  /** Whether another run started it: it is taken up with that one, and takes none of the session's places. */
+  readonly inner: boolean;
 }
 
-/** Runs that one session may have waiting; the oldest gives way. */
+/** Runs that one session may have waiting, without those inside them; the oldest gives way. */
 const MOST = 8;
 const LARGEST = 4 * 1_048_576;
+/** Of one session, the runs inside runs included. */
+const LARGEST_OF_SESSION = MOST * LARGEST;
 /** Of all sessions together. */
 const LARGEST_TOGETHER = 64 * 1_048_576;
 
@@ -102,15 +134,18 @@ export class Held {
   #size = 0;
 
   /** Keeps a run's journal and gives the id to take it up by; undefined if there is no room for it. */
-  keep(journal: Journal, session: string, ttl: number): string | undefined {
+  keep(journal: Journal, session: string, ttl: number, inner: boolean): string | undefined {
     const now = Date.now();
-    for (const [id, { expires }] of this.#kept) if (expires <= now) this.#drop(id);
+    for (const [id, { expires }] of this.#kept) if (expires <= now) this.take(id);
     const own = [...this.#kept].filter(([, kept]) => kept.session === session);
-    if (own[0] && own.length >= MOST) this.#drop(own[0][0]);
-    if (journal.size > LARGEST || this.#size + journal.size > LARGEST_TOGETHER) return undefined;
+    const outer = own.filter(([, kept]) => !kept.inner);
+    if (!inner && outer[0] && outer.length >= MOST) this.take(outer[0][0]);
+    const { size, broken } = journal;
+    const ofSession = own.reduce((sum, [, kept]) => sum + kept.journal.size, size);
+    if (broken || size > LARGEST || ofSession > LARGEST_OF_SESSION || this.#size + size > LARGEST_TOGETHER)
+      return undefined;
     const id = newId("run");
-    this.#kept.set(id, { journal, session, expires: now + ttl });
-    this.#size += journal.size;
+    this.giveBack(id, { journal, session, expires: now + ttl, inner });
     return id;
   }
 
@@ -120,13 +155,18 @@ export class Held {
     return kept && kept.session === session && kept.expires > Date.now() ? kept.journal : undefined;
   }
 
-  /** Takes a journal out: a run is taken up once. False if somebody else was first. */
-  take(id: string): boolean {
-    return this.#drop(id);
+  /** Takes a run out: it is taken up once. Undefined if somebody else was first. */
+  take(id: string): Kept | undefined {
+    const kept = this.#kept.get(id);
+    if (!kept) return undefined;
+    this.#size -= kept.journal.size;
+    this.#kept.delete(id);
+    return kept;
   }
 
-  #drop(id: string): boolean {
-    this.#size -= this.#kept.get(id)?.journal.size ?? 0;
-    return this.#kept.delete(id);
+  /** Puts a run back that was taken out, where nothing came of it. */
+  giveBack(id: string, kept: Kept): void {
+    this.#kept.set(id, kept);
+    this.#size += kept.journal.size;
   }
 }

@@ -157,7 +157,9 @@ export class ModuleServer implements Served {
       );
       if ("error" in answer) {
         const { code, message } = answer.error;
-        return { kind: "refused", error: { code: FETCH_FAILED, message, data: { fetch: code } }, ms: ms() };
+        // As a server's error: what it quotes is the module's or the host's, and not for a leaf.
+        const error = { code: FETCH_FAILED, message, data: { fetch: code } };
+        return { kind: "reply", reply: { message: { error } }, era: exchange.era, ms: ms() };
       }
       const result = { content: [], structuredContent: answer.result };
       return { kind: "reply", reply: { message: { result } }, era: exchange.era, ms: ms() };

@@ -8,7 +8,7 @@ import {
   type Study,
 } from "@callgate/sandbox";
 import type { Config } from "../config/index.ts";
-import { UpstreamFailure } from "../upstream/peer.ts";
+import { Shares } from "./shares.ts";
 
 /** The sandbox of a broker. Opened when it is first needed: a broker that runs no code starts no processes for it. */
 export class SandboxPool {
@@ -16,11 +16,11 @@ export class SandboxPool {
   #config: Config["sandbox"];
   #opening: Promise<Sandbox> | undefined;
   #closed = false;
-  /** Runs under way, by agent. */
-  readonly #running = new Map<string, number>();
+  readonly #shares: Shares;
 
   constructor(config: Config["sandbox"]) {
     this.#config = config;
+    this.#shares = new Shares(config.maxWorkers);
   }
 
   /** Rejects with `SANDBOX_LAYER` or `SANDBOX_START`; asked again, it tries again. */
@@ -34,23 +34,20 @@ export class SandboxPool {
   }
 
   /**
-   * Runs code for an agent. Rejects with `UpstreamFailure` where the agent has half of all workers already: one that waits for tools or
-   * people MUST NOT keep the others from running. A run inside a run is part of the one around it.
+   * Runs code for an agent, in a run of this depth, within the agent's share of the workers. Rejects with `UpstreamFailure` where that is
+   * taken.
    */
-  async run(agent: string, request: RunRequest): Promise<RunResult> {
+  async run(agent: string, depth: number, request: RunRequest): Promise<RunResult> {
     const sandbox = await this.open();
-    if (request.nested) return await sandbox.run(request);
-    const share = Math.ceil(this.#config.maxWorkers / 2);
-    const running = this.#running.get(agent) ?? 0;
-    if (running >= share)
-      throw new UpstreamFailure("unreachable", `the agent has ${share} runs under way already, which is its share`);
-    this.#running.set(agent, running + 1);
+    const waits = performance.now();
+    const leave = await this.#shares.enter(agent, depth, request.budgets?.wallMs ?? 0, request.signal);
     try {
-      return await sandbox.run(request);
+      const { budgets } = request;
+      const waited = Math.floor(performance.now() - waits);
+      const left = budgets?.wallMs === undefined ? {} : { wallMs: Math.max(10, budgets.wallMs - waited) };
+      return await sandbox.run({ ...request, budgets: { ...budgets, ...left } });
     } finally {
-      const left = (this.#running.get(agent) ?? 1) - 1;
-      if (left > 0) this.#running.set(agent, left);
-      else this.#running.delete(agent);
+      leave();
     }
   }
 

@@ -29,9 +29,9 @@ export async function runGuest(
   if (exchange.cancelled) stop.abort();
   const logs: string[] = [];
   try {
-    const result = await pool.run(life.grant.principal.agent, {
+    const result = await pool.run(life.grant.principal.agent, run.depth, {
       ...job,
-      nested: exchange.within !== undefined,
+      nested: run.depth > 1,
       budgets: engineBudgets(run.budgets),
       onCall,
       onLog({ level, text }) {
@@ -48,6 +48,8 @@ export async function runGuest(
       },
       signal: stop.signal,
     });
+    // One that waits for a person goes on later, and spends in that run's books.
+    if (result.ok || result.error.code !== "HELD") exchange.within?.ended(run);
     return { result, logs };
   } finally {
     exchange.onCancel = undefined;

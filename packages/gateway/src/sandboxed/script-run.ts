@@ -42,7 +42,8 @@ export async function runScript(
   const { gate, grant, session, script, approver, decision, exchange } = life;
   if (!script) throw new Error("a script that was not read");
   const { journal: earlier } = script;
-  if (args.resume !== undefined && !held.take(args.resume))
+  const taken = args.resume === undefined ? undefined : held.take(args.resume);
+  if (args.resume !== undefined && !taken)
     throw new UpstreamFailure("unreachable", "the run was taken up already, or is too old by now");
   const approved = approver === undefined ? undefined : (earlier?.approved?.plan ?? script.plan);
   const run = new GuestRun({
@@ -56,10 +57,14 @@ export async function runScript(
   });
   // Nothing comes into a dry run.
   if (!args.dryRun) life.guest = run;
-  if (earlier) run.took(earlier.seen);
-  const seed = args.seed ?? earlier?.seed ?? Math.floor(Math.random() * 2 ** 32);
+  if (earlier) {
+    run.took(earlier.seen);
+    run.spend(earlier.spent);
+  }
+  // Chance goes on as it was: with another seed the same script would ask for other calls.
+  const seed = earlier?.seed ?? args.seed ?? Math.floor(Math.random() * 2 ** 32);
   // The clock stands still, so that a run that is taken up asks for the same calls again.
-  const now = args.now ?? earlier?.now ?? life.began;
+  const now = earlier?.now ?? args.now ?? life.began;
   const journal = new Journal({ call: earlier?.call ?? life.id, script: digestOfScript(args), seed, now });
   if (approver !== undefined && decision)
     journal.approved = { by: approver, policies: decision.policies, plan: approved ?? script.plan };
@@ -70,11 +75,15 @@ export async function runScript(
   const make = async (call: GuestCall, signal: AbortSignal): Promise<GuestAnswer> => {
     const known = replay?.answer(call);
     // What was answered is not asked for again; what may not be asked for any more is not answered again.
-    if (known && (await previewInner(life, run, call)) !== "deny") return run.end ? { end: run.end } : known;
+    if (known && (await previewInner(life, run, call)) !== "deny") {
+      journal.keep(call, known);
+      return run.end ? { end: run.end } : known;
+    }
     const takesUp = replay?.resume(call);
     const asked = takesUp === undefined ? call : { ...call, args: { ...(call.args as object), resume: takesUp } };
     const made = await innerCall(life, run, asked, signal);
-    if (made.resume !== undefined) journal.keepHeld(call, made.resume);
+    if (made.held) journal.keepHeld(call, made.held.resume);
+    if (!signal.aborted) journal.keep(call, made.answer);
     return made.answer;
   };
   const onCall = async (call: GuestCall, signal: AbortSignal): Promise<GuestAnswer> => {
@@ -85,7 +94,6 @@ export async function runScript(
     underWay.add(making);
     try {
       const answer = await making;
-      if (!signal.aborted) journal.keep(call, answer);
       underWay.delete(making);
       // The calls beside one that is held come to their ends first: whoever takes the run up must know of them.
       if ("end" in answer && answer.end.code === "HELD") await Promise.allSettled(underWay);
@@ -93,6 +101,9 @@ export async function runScript(
     } finally {
       underWay.delete(making);
     }
+  };
+  const notRun = (): void => {
+    if (args.resume !== undefined && taken) held.giveBack(args.resume, taken);
   };
   const { result, logs } = await runGuest(life, pool, {
     kind: "script",
@@ -103,7 +114,11 @@ export async function runScript(
     now,
     run,
     onCall,
+  }).catch((error: unknown) => {
+    notRun();
+    throw error;
   });
+  if (!result.ok && result.usage.calls === 0) notRun();
   const error: RunError | undefined = !result.ok
     ? result.error
     : result.value.length > MOST_RETURNED
@@ -111,8 +126,8 @@ export async function runScript(
       : undefined;
   let resume: string | undefined;
   if (error?.code === "HELD") {
-    journal.close(run);
-    resume = held.keep(journal, session.id, gate.approvalTimes.ttl);
+    journal.close(run, replay);
+    resume = held.keep(journal, session.id, gate.approvalTimes.ttl, exchange.within !== undefined);
     exchange.heldRun = { resume, reason: error.message };
   }
   const usage = usageOf(result, run);
