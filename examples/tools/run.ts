@@ -73,7 +73,6 @@ try {
       ["spin", "CPU_TIMEOUT"],
       ["allocate", "MEMORY_LIMIT"],
       ["flood", "LOG_LIMIT"],
-      ["linger", "WALL_TIMEOUT"],
     ] as const)
       tell(`${attack} ends with`, /^The tool failed: (\w+)/.exec((await call(`hostile__${attack}`)).text)?.[1], end);
     tell("and the next call works", (await call("csv__query", query)).told?.["total"], 2);
