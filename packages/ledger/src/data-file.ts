@@ -65,10 +65,11 @@ export function openWith(path: string, key: FileKey | undefined, options: Databa
   }
 }
 
-/** Gives a file that is open another key, or makes it plain. It MUST have no write-ahead log. */
-export function rekey(db: Database.Database, key: FileKey | undefined): void {
+/** Attaches a file to a connection that `openWith` made, with a key, or as a plain one. */
+export function attachWith(db: Database.Database, path: string, name: "previous", key: FileKey | undefined): void {
   db.pragma(`cipher = '${CIPHER}'`);
-  db.pragma(`rekey = '${key === undefined ? "" : keyText(key)}'`);
+  // An empty key is none; without a word on it the attached file would get that of the connection.
+  db.prepare(`ATTACH ? AS ${name} KEY ?`).run(path, key === undefined ? "" : keyText(key));
 }
 
 /**
