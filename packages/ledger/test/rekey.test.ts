@@ -24,11 +24,18 @@ const K2 = "2b".repeat(32);
 const CLEAR = "IN-THE-CLEAR";
 const tool = { server: "mail", name: "send", digest: digestOf("tool") };
 
-async function ledgerOf(records: number): Promise<string> {
+async function ledgerOf(records: number, payload = "1"): Promise<string> {
   const folder = dataFolder();
   const ledger = await openLedger({ folder, sync: "off", segment: 500 });
   const draft = (i: number) =>
-    ({ kind: "denial", agent: CLEAR, session: `ses_${i % 20}`, call: `c${i}`, tool, payloads: { args: "1" } }) as never;
+    ({
+      kind: "denial",
+      agent: CLEAR,
+      session: `ses_${i % 20}`,
+      call: `c${i}`,
+      tool,
+      payloads: { args: payload },
+    }) as never;
   await Promise.all(Array.from({ length: records }, async (_, i) => await ledger.append(draft(i))));
   await ledger.close();
   const approvals = openDataFile(join(folder, "approvals.db"));
@@ -209,7 +216,8 @@ describe("a change of the files' key", () => {
   });
 
   it("writes nothing into the folder of temporary files", async () => {
-    const folder = await ledgerOf(500);
+    // More than SQLite keeps in memory.
+    const folder = await ledgerOf(500, "x".repeat(50_000));
     const temporary = dataFolder();
     mkdirSync(temporary);
     const seen: (string | null)[] = [];
