@@ -229,6 +229,14 @@ describe("a change of the files' key", () => {
     expect(new Set(seen)).toEqual(new Set(["end"]));
   });
 
+  it("leaves whoever opens an encrypted file no temporary files to sort in", async () => {
+    const folder = await ledgerOf(5);
+    rekeyFolder(folder, K1);
+    const db = openDataFile(join(folder, "ledger.db"), { readonly: true });
+    expect(db.pragma("temp_store", { simple: true })).toBe(2);
+    db.close();
+  });
+
   it("overwrites what was there in the clear, but no copy that has a name of its own", async () => {
     const folder = await ledgerOf(20);
     const kept = join(folder, "..", "kept.db");
