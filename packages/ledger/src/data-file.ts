@@ -89,7 +89,7 @@ function keyText(key: FileKey): string {
 
 function encrypted(path: string): CallgateError {
   return new CallgateError("LEDGER_ENCRYPTED", `\`${basename(path)}\` is encrypted, and there is no key for it`, {
-    help: "name a file that has the key with `--key-file`, set CALLGATE_LEDGER_KEY, or write `ledger.encryption.key` into the configuration",
+    help: "for the broker, write `ledger.encryption.key` into the configuration, the one place that it takes its key from; for a command, name a file that has the key with `--key-file`, or set CALLGATE_LEDGER_KEY",
   });
 }
 

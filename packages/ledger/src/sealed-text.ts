@@ -28,7 +28,7 @@ export function unsealText(folder: string, name: string, written: string): strin
   const key = heldFileKey(folder);
   if (key === undefined)
     throw new CallgateError("LEDGER_ENCRYPTED", `\`${name}\` is encrypted, and there is no key for it`, {
-      help: "write `ledger.encryption.key` into the configuration, or set CALLGATE_LEDGER_KEY",
+      help: "for the broker, write `ledger.encryption.key` into the configuration; for a command, name a file that has the key with `--key-file`, or set CALLGATE_LEDGER_KEY",
     });
   const sealed = Buffer.from(written.slice(HEAD.length), "base64");
   try {

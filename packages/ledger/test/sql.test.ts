@@ -162,12 +162,13 @@ describe.each([
     cpSync(folder, copy, { recursive: true });
     holdFileKey(copy, key);
     const db = openDataFile(join(copy, "ledger.db"));
-    db.exec(`ALTER TABLE checkpoint RENAME TO kept;
-      CREATE VIEW checkpoint AS SELECT seq AS size, hex(data) AS note FROM payload`);
+    db.exec(`ALTER TABLE record RENAME TO kept;
+      CREATE VIEW record AS SELECT seq, kind, ts, agent, session, call, (SELECT hex(data) FROM payload LIMIT 1) AS tool,
+        verdict, status, hash, leaf FROM kept`);
     db.close();
     const found: SqlValue[][] = [];
     const sink = { columns: () => {}, row: (values: readonly SqlValue[]) => found.push([...values]) };
-    const run = runSql(copy, "SELECT note FROM checkpoint", { rows: 9, ms: 20_000 }, sink);
+    const run = runSql(copy, "SELECT tool FROM records", { rows: 9, ms: 20_000 }, sink);
     await expect(run).rejects.toThrow("the file's tables are not those of a ledger");
     expect(found).toEqual([]);
   });
