@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLedger } from "@callgate/ledger";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
+
+// Each is several runs of the command, one after another.
+vi.setConfig({ testTimeout: 30_000 });
 
 const OLD = "1a".repeat(32);
 const NEW = "2b".repeat(32);

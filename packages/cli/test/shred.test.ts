@@ -4,8 +4,11 @@ import { digestOf } from "@callgate/core";
 import { ApprovalStore } from "@callgate/gateway";
 import { openLedger } from "@callgate/ledger";
 import Database from "better-sqlite3";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
+
+// Each is several runs of the command, one after another.
+vi.setConfig({ testTimeout: 30_000 });
 
 /** A data folder with a call of each of two sessions, and one that is held. */
 async function filled(): Promise<string> {
