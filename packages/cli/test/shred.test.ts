@@ -1,11 +1,14 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { digestOf } from "@callgate/core";
 import { ApprovalStore } from "@callgate/gateway";
 import { openLedger } from "@callgate/ledger";
 import Database from "better-sqlite3";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
+
+// Each is several runs of the command, one after another.
+vi.setConfig({ testTimeout: 30_000 });
 
 /** A data folder with a call of each of two sessions, and one that is held. */
 async function filled(): Promise<string> {
@@ -80,4 +83,24 @@ test("shredding beside a reader of the index fails once the key is gone, and is 
   const again = await callgate("ledger", "shred", "--session", "ses_0", "--data", data);
   expect([again.code, again.out]).toEqual([0, expect.stringContaining("there was no key")]);
   expect(filesWith(data, "ses_0 names")).toEqual([]);
+});
+
+test("a session whose records were all archived is shredded by its key, once", async () => {
+  const data = await filled();
+  const to = join(data, "..", "archive");
+  expect((await callgate("ledger", "seal", "--data", data)).code).toBe(0);
+  expect((await callgate("ledger", "archive", "--before", "1000", "--to", to, "--data", data)).code).toBe(0);
+  const ran = await callgate("ledger", "shred", "--session", "ses_0", "--data", data);
+  expect([ran.code, ran.out]).toEqual([0, expect.stringContaining("the key of `ses_0` is gone")]);
+  const unknown = await callgate("ledger", "shred", "--session", "ses_9", "--data", data);
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining("there is no record of the session")]);
+});
+
+test("approvals are readable for their owner alone, also those that were made otherwise", async () => {
+  const data = await filled();
+  const file = join(data, "approvals.db");
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  chmodSync(file, 0o644);
+  new ApprovalStore(data).close();
+  expect(statSync(file).mode & 0o777).toBe(0o600);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@callgate/core";
 import { openDataFile } from "@callgate/ledger";
@@ -71,6 +71,17 @@ CREATE INDEX IF NOT EXISTS approvals_call ON approvals (agent, tool, args, statu
 CREATE INDEX IF NOT EXISTS approvals_status ON approvals (status, created);
 CREATE INDEX IF NOT EXISTS approvals_kept ON approvals (status) WHERE args_text <> '';`;
 
+/** Takes a file that others may read from them: brokers made it so before. */
+function tighten(path: string): void {
+  if ((statSync(path).mode & 0o077) === 0) return;
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    // Another user's.
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+  }
+}
+
 const POLL_MS = 100;
 const TIDY_MS = 10_000;
 const BUSY_MS = 2000;
@@ -90,7 +101,11 @@ export class ApprovalStore {
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#db = openDataFile(join(folder, "approvals.db"), { timeout: BUSY_MS });
+    const path = join(folder, "approvals.db");
+    // It holds arguments; SQLite gives its side files the same mode.
+    if (existsSync(path)) tighten(path);
+    else closeSync(openSync(path, "a", 0o600));
+    this.#db = openDataFile(path, { timeout: BUSY_MS });
     this.#db.pragma("journal_mode = WAL");
     this.#db.pragma("synchronous = FULL");
     // What is taken out MUST be gone from the file.

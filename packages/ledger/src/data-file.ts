@@ -65,10 +65,11 @@ export function openWith(path: string, key: FileKey | undefined, options: Databa
   }
 }
 
-/** Gives a file that is open another key, or makes it plain. It MUST have no write-ahead log. */
-export function rekey(db: Database.Database, key: FileKey | undefined): void {
+/** Attaches a file to a connection that `openWith` made, with a key, or as a plain one. */
+export function attachWith(db: Database.Database, path: string, name: "previous", key: FileKey | undefined): void {
   db.pragma(`cipher = '${CIPHER}'`);
-  db.pragma(`rekey = '${key === undefined ? "" : keyText(key)}'`);
+  // An empty key is none; without a word on it the attached file would get that of the connection.
+  db.prepare(`ATTACH ? AS ${name} KEY ?`).run(path, key === undefined ? "" : keyText(key));
 }
 
 /**
@@ -88,7 +89,7 @@ function keyText(key: FileKey): string {
 
 function encrypted(path: string): CallgateError {
   return new CallgateError("LEDGER_ENCRYPTED", `\`${basename(path)}\` is encrypted, and there is no key for it`, {
-    help: "name a file that has the key with `--key-file`, set CALLGATE_LEDGER_KEY, or write `ledger.encryption.key` into the configuration",
+    help: "for the broker, write `ledger.encryption.key` into the configuration, the one place that it takes its key from; for a command, name a file that has the key with `--key-file`, or set CALLGATE_LEDGER_KEY",
   });
 }
 

@@ -1,23 +1,15 @@
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { CallgateError } from "@callgate/core";
-import { formOf, openDataFile, openWith, rekey } from "./data-file.ts";
+import { formOf, openDataFile } from "./data-file.ts";
 import { type FileKey, heldFileKey, holdFileKey } from "./file-key.ts";
 import { ledgerPath, syncFolder, writeDurably } from "./folder.ts";
 import { folderLease } from "./lease.ts";
 import { payloadKeysPath } from "./payload-keys.ts";
-import { sealText, unsealText } from "./sealed-text.ts";
+import { keyOpens, type RekeyedFile, rekeyedFile, removeLeftovers } from "./rekeyed-file.ts";
+import { isSealedText, sealText, unsealText } from "./sealed-text.ts";
 import { indexPath } from "./search/attach.ts";
+import { wipeAway, wipeable } from "./wipe.ts";
 
 /** What became of a file of the folder. */
 export interface Rekeyed {
@@ -29,8 +21,10 @@ export interface Rekeyed {
 
 /**
  * Encrypts all files of a data folder with `to`, or decrypts them without it; the key that is held for the folder is the one that
- * they have now, if they have any. Each file is changed in one transaction: whatever interrupts it, it can be called again. From then
- * on `to` is held. Throws `LEDGER_LOCKED` while a broker runs, `LEDGER_NOT_FOUND`, or what `openDataFile` does of keys.
+ * they have now, if they have any. No file is changed where it is: a copy under the new key takes its place in one step, once all
+ * copies are made and checked. INVARIANT: whatever interrupts it, each file is the old one or the new one, and calling it again with
+ * the same keys ends it and removes what was left. From then on `to` is held. Throws `LEDGER_LOCKED` while a broker runs,
+ * `LEDGER_FILE_BUSY` while another program has a file open, `LEDGER_NOT_FOUND`, or what `openDataFile` does of keys.
  */
 export function rekeyFolder(folder: string, to: FileKey | undefined): readonly Rekeyed[] {
   if (!existsSync(ledgerPath(folder)))
@@ -40,81 +34,88 @@ export function rekeyFolder(folder: string, to: FileKey | undefined): readonly R
   const from = heldFileKey(folder);
   const lease = folderLease(folder);
   try {
-    const files = [ledgerPath(folder), payloadKeysPath(folder), join(resolve(folder), "approvals.db")];
-    const done = files.filter((path) => existsSync(path)).map((path) => rekeyFile(path, from, to));
-    const texts = readTexts(join(resolve(folder), "pins"), folder);
+    // A file may be a link to one on another disk.
+    const files = [ledgerPath(folder), payloadKeysPath(folder), join(resolve(folder), "approvals.db")]
+      .filter((path) => existsSync(path))
+      .map((path) => realpathSync(path));
+    for (const path of files) removeLeftovers(path);
+    const done = rekeyFiles(files, from, to);
+    rekeyTexts(join(resolve(folder), "pins"), folder, to);
     // It holds what the others do, and takes less time to make than to change.
     const index = indexPath(folder);
     const found = existsSync(index);
-    for (const end of ["", "-wal", "-shm"]) rmSync(index + end, { force: true });
+    for (const end of ["", "-wal", "-shm", "-journal"]) wipeAway(index + end);
     syncFolder(folder);
     holdFileKey(folder, to);
-    for (const { path, text } of texts) writeDurably(path, sealText(folder, basename(path), text), 0o600);
-    for (const path of files) if (existsSync(path)) openDataFile(path, { readonly: true }).close();
+    for (const path of files) openDataFile(path, { readonly: true }).close();
     return found ? [...done, { file: "search.db", what: "removed" }] : done;
   } finally {
     lease.close();
   }
 }
 
-function rekeyFile(path: string, from: FileKey | undefined, to: FileKey | undefined): Rekeyed {
-  const file = basename(path);
+function rekeyFiles(files: readonly string[], from: FileKey | undefined, to: FileKey | undefined): readonly Rekeyed[] {
+  const keys = files.map((path) => keyNow(path, from, to));
+  const copies: (RekeyedFile | undefined)[] = [];
+  try {
+    for (const [i, path] of files.entries()) {
+      const now = keys[i];
+      copies.push(now === undefined ? undefined : rekeyedFile(path, now.key, to));
+    }
+    for (const copy of copies) copy?.swap();
+  } finally {
+    for (const copy of copies) copy?.close();
+  }
+  return files.map((path, i) => ({ file: basename(path), what: keys[i] === undefined ? "left" : "changed" }));
+}
+
+/** The key that a file has now; undefined if it is as it is to be. Throws what `openDataFile` does of keys. */
+function keyNow(
+  path: string,
+  from: FileKey | undefined,
+  to: FileKey | undefined,
+): { readonly key: FileKey | undefined } | undefined {
   const form = formOf(path);
-  if (form === "empty" || (form === "plain" && to === undefined)) return { file, what: "left" };
-  if (form === "encrypted" && to !== undefined && opens(path, to)) return { file, what: "left" };
-  const db = openWith(path, form === "plain" ? undefined : from, { fileMustExist: true });
-  try {
-    // SQLite changes the key of a file only without a write-ahead log; whoever opens it next makes it one again.
-    db.pragma("journal_mode = PERSIST");
-    db.pragma("synchronous = FULL");
-    rekey(db, to);
-  } finally {
-    db.close();
-  }
-  wipe(`${path}-journal`);
-  return { file, what: "changed" };
+  if (form === "empty") return undefined;
+  if (form === "plain") return to === undefined ? undefined : { key: undefined };
+  if (form === "encrypted" && to !== undefined && keyOpens(path, to)) return undefined;
+  if (form === "encrypted" && from !== undefined && keyOpens(path, from)) return { key: from };
+  throw from === undefined && to === undefined
+    ? new CallgateError("LEDGER_ENCRYPTED", `\`${basename(path)}\` is encrypted, and there is no key for it`, {
+        help: "name a file that has the key with `--key-file`",
+      })
+    : new CallgateError("LEDGER_FILE_KEY_WRONG", `the key does not open \`${basename(path)}\``, {
+        help: "give the key that it was encrypted with, with `--previous-key-file` if it is to get another one; if it is that one, the beginning of the file is damaged: restore a copy",
+      });
 }
 
-function opens(path: string, key: FileKey): boolean {
-  try {
-    openWith(path, key, { readonly: true }).close();
-    return true;
-  } catch (error) {
-    if (error instanceof CallgateError) return false;
-    throw error;
+/** Seals the texts of a folder within the data folder anew, those that are not yet as they are to be. */
+function rekeyTexts(within: string, folder: string, to: FileKey | undefined): void {
+  const from = heldFileKey(folder);
+  if (!existsSync(within)) return;
+  for (const name of readdirSync(within)) {
+    const path = join(within, name);
+    // A draft that was not put in its place.
+    if (/^\.callgate-\d+-\d+\.tmp$|\.json\.new$/.test(name)) wipeAway(path);
+    if (!name.endsWith(".json")) continue;
+    const written = readFileSync(path, "utf8");
+    if (!isSealedText(written) && to === undefined) continue;
+    let text: string;
+    try {
+      text = unsealText(folder, name, written);
+    } catch (error) {
+      // One that has the new key already stays.
+      if (error instanceof CallgateError) continue;
+      throw error;
+    }
+    const old = wipeable(path);
+    try {
+      holdFileKey(folder, to);
+      writeDurably(path, sealText(folder, name, text), 0o600);
+    } finally {
+      holdFileKey(folder, from);
+      old?.wipe(0);
+    }
   }
-}
-
-/** The texts of a folder within the data folder, as they are before any of them is changed. One that has the new key already stays. */
-function readTexts(within: string, folder: string): readonly { readonly path: string; readonly text: string }[] {
-  if (!existsSync(within)) return [];
-  return readdirSync(within)
-    .filter((name) => name.endsWith(".json"))
-    .flatMap((name) => {
-      const path = join(within, name);
-      try {
-        return [{ path, text: unsealText(folder, name, readFileSync(path, "utf8")) }];
-      } catch (error) {
-        if (error instanceof CallgateError) return [];
-        throw error;
-      }
-    });
-}
-
-/** Bytes that are overwritten at a time. */
-const WIPED = 1024 * 1024;
-
-/** Overwrites and removes a journal that was kept: it holds pages as they were. */
-function wipe(path: string): void {
-  if (!existsSync(path)) return;
-  const handle = openSync(path, "r+");
-  try {
-    const zeros = Buffer.alloc(Math.min(fstatSync(handle).size, WIPED));
-    for (let at = fstatSync(handle).size; at > 0; at -= zeros.length)
-      writeSync(handle, zeros, 0, Math.min(at, zeros.length));
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  rmSync(path);
+  syncFolder(dirname(within));
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** The ledger's file in a data folder. */
@@ -16,8 +16,12 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Makes a file if it is missing, for its owner alone. SQLite gives its side files the same mode. */
+/**
+ * Makes a file if it is missing, for its owner alone. SQLite gives its side files the same mode. One that is there MUST NOT be opened:
+ * closing it would take away the locks that this process holds on it.
+ */
 export function makePrivate(path: string): void {
+  if (existsSync(path)) return;
   closeSync(openSync(path, "a", 0o600));
 }
 

@@ -1,6 +1,7 @@
 import { CallgateError } from "@callgate/core";
 import type { AnchorTarget } from "./anchor/open.ts";
 import { openSequencer } from "./open.ts";
+import { hasKey } from "./payload-keys.ts";
 import { openReader } from "./reader.ts";
 import { forgetSession } from "./search/fill.ts";
 import type { Sequencer } from "./sequencer.ts";
@@ -27,7 +28,7 @@ async function withLedger<T>(options: OfflineOptions, action: (ledger: Sequencer
 /**
  * Takes away the key of a session's payloads, so that nobody can read them any more, records that, and takes their words out of the
  * index. Every proof holds as before. Resolves with the record's seq, and whether there was a key. Rejects with `LEDGER_NO_SESSION`
- * if the ledger has no record of the session, with `LEDGER_INDEX_BUSY` if all is done but that a reader of the index keeps words in its
+ * if the ledger has neither a record of the session nor its key, with `LEDGER_INDEX_BUSY` if all is done but that a reader of the index keeps words in its
  * log, and with what `openLedger` rejects with.
  */
 export async function shredSession(
@@ -36,7 +37,8 @@ export async function shredSession(
 ): Promise<{ readonly seq: number; readonly hadKey: boolean }> {
   const reader = openReader(options.folder);
   try {
-    if (reader.query({ session, limit: 1 }).length === 0)
+    // Records that were archived are not here any more, and the key still opens them.
+    if (reader.query({ session, limit: 1 }).length === 0 && !hasKey(options.folder, session))
       throw new CallgateError("LEDGER_NO_SESSION", `there is no record of the session \`${session}\``, {
         help: "name it as `callgate ledger show` does",
       });

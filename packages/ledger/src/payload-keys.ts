@@ -55,6 +55,7 @@ export class PayloadKeys {
       db.exec(`CREATE TABLE IF NOT EXISTS key (session TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS shredded (session TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS log (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`);
+      makeArchived(db);
       // A file that was made before it named its log has none.
       const owner = db.prepare<[], string>("SELECT id FROM log").pluck().get();
       if (owner === undefined) db.prepare("INSERT INTO log (id) VALUES (?)").run(of.log);
@@ -121,8 +122,46 @@ export class PayloadKeys {
     return had;
   }
 
+  /** Notes that records of these sessions were archived: their keys do not go with the ledger's last record of them. */
+  keepArchived(sessions: readonly string[]): void {
+    const note = this.#db.prepare("INSERT OR IGNORE INTO archived (session) VALUES (?)");
+    this.#db.transaction(() => {
+      for (const session of sessions) note.run(session);
+    })();
+  }
+
+  /** Takes away the keys of sessions that have no records any more, but for those that have archived ones. A session that goes on gets a new one. */
+  drop(sessions: ReadonlySet<string>): void {
+    const drop = this.#db.prepare(
+      "DELETE FROM key WHERE session = ? AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.session = key.session)",
+    );
+    const dropped = this.#db.transaction(() => [...sessions].filter((session) => drop.run(session).changes > 0))();
+    if (dropped.length === 0) return;
+    for (const session of dropped) this.#cache.delete(session);
+    scrub(this.#db, this.#db.name);
+  }
+
   close(): void {
     this.#db.close();
+  }
+}
+
+/** Makes the table of sessions that have archived records. Of a file that is older nobody knows which have: it is taken to be all. */
+function makeArchived(db: Database.Database): void {
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'archived'").get() !== undefined) return;
+  db.exec(`BEGIN IMMEDIATE;
+    CREATE TABLE archived (session TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    INSERT INTO archived SELECT session FROM key;
+    COMMIT`);
+}
+
+/** Whether a data folder has the key of a session's payloads. */
+export function hasKey(folder: string, session: string): boolean {
+  const reader = new PayloadKeyReader(folder);
+  try {
+    return reader.key(session) !== undefined;
+  } finally {
+    reader.close();
   }
 }
 

@@ -7,6 +7,11 @@ const HEAD = "callgate-sealed/1 ";
 const NONCE = 12;
 const TAG = 16;
 
+/** Whether a text is a sealed one. */
+export function isSealedText(written: string): boolean {
+  return written.startsWith(HEAD);
+}
+
 /** A text as it is to stand in a file of a data folder: sealed where a key is held for the folder. `name` MUST be that of the file. */
 export function sealText(folder: string, name: string, text: string): string {
   const key = heldFileKey(folder);
@@ -19,11 +24,11 @@ export function sealText(folder: string, name: string, text: string): string {
 
 /** The text that a file of a data folder holds, sealed or not. Throws `LEDGER_ENCRYPTED` or `LEDGER_FILE_KEY_WRONG`. */
 export function unsealText(folder: string, name: string, written: string): string {
-  if (!written.startsWith(HEAD)) return written;
+  if (!isSealedText(written)) return written;
   const key = heldFileKey(folder);
   if (key === undefined)
     throw new CallgateError("LEDGER_ENCRYPTED", `\`${name}\` is encrypted, and there is no key for it`, {
-      help: "write `ledger.encryption.key` into the configuration, or set CALLGATE_LEDGER_KEY",
+      help: "for the broker, write `ledger.encryption.key` into the configuration; for a command, name a file that has the key with `--key-file`, or set CALLGATE_LEDGER_KEY",
     });
   const sealed = Buffer.from(written.slice(HEAD.length), "base64");
   try {

@@ -2,6 +2,7 @@ import { type ArchivedSegment, copySegments, dropSegments } from "./archive.ts";
 import type { Keep } from "./keeping.ts";
 import { whileBusy } from "./retry.ts";
 import { dueSegments, nextSeal, type Seal } from "./seal.ts";
+import { settleKeys } from "./settle-keys.ts";
 import type { Store } from "./store.ts";
 
 /** What the writer does between commits. */
@@ -34,6 +35,8 @@ export async function perform(store: Store, task: Task): Promise<TaskResults[Tas
     case "copy":
       return await whileBusy(() => copySegments(store.db, store.log, task.before, task.to));
     case "drop":
+      // Keys first: once the records are gone nothing says whose keys they are.
+      await whileBusy(() => settleKeys(store.db, store.keys, task.segments));
       await whileBusy(() => dropSegments(store.db, task.segments, task.to));
       return undefined;
     default:

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { COMMAND_ENV } from "../src/anchor/command.ts";
 import { type AnchorTarget, type Ledger, openLedger, openReader, openWitness } from "../src/index.ts";
 import { dataFolder } from "./folder.ts";
 import { tamper } from "./tamper.ts";
@@ -217,6 +218,32 @@ describe("a command that is an anchor", () => {
     const ledger = await openLedger({ folder, patience, anchors: [{ to: `command:${script}` }] });
     await vi.waitFor(() => expect(ledger.anchors()[0]?.error).toBe("the command ended with 3: the tape is full"), 5000);
     await ledger.close();
+  });
+});
+
+describe("the environment of a command that is an anchor", () => {
+  it("has no secret of the broker's", async () => {
+    const folder = dataFolder();
+    mkdirSync(dirname(folder), { recursive: true });
+    const script = join(dirname(folder), "env.sh");
+    const seen = join(dirname(folder), "seen");
+    writeFileSync(
+      script,
+      `#!/bin/sh\n[ "$1" = last ] && exit 1\nenv > ${seen}.part; mv ${seen}.part ${seen}\ncat > /dev/null\n`,
+    );
+    chmodSync(script, 0o755);
+    vi.stubEnv("CALLGATE_LEDGER_KEY", "ab".repeat(32));
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const ledger = await openLedger({ folder, patience, anchors: [{ to: `command:${script}` }] });
+    await vi.waitFor(() => expect(existsSync(seen)).toBe(true), 5000);
+    await ledger.close();
+    const env = readFileSync(seen, "utf8");
+    expect(env).toMatch(/^PATH=/m);
+    expect(env).not.toContain("ab".repeat(32));
+    const sent = env.split("\n").map((line) => line.split("=")[0] as string);
+    // What a shell adds by itself.
+    const own = ["", "PWD", "OLDPWD", "SHLVL", "_"];
+    expect(sent.filter((name) => !COMMAND_ENV.includes(name) && !own.includes(name))).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { digestOf } from "@callgate/core";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { holdFileKey, openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
+import { holdFileKey, openDataFile, openLedger, openReader, runSql, type SqlValue } from "../src/index.ts";
 import { tamper } from "./tamper.ts";
 
 const root = mkdtempSync(join(tmpdir(), "callgate-sql-"));
@@ -155,6 +155,22 @@ describe.each([
     ]);
     await runSql(copy, "SELECT count(*), count(rule) FROM calls", { rows: 9, ms: 20_000 }, sink);
     expect(found.at(-1)).toEqual([2, 1]);
+  });
+
+  it.runIf(key !== undefined)("refuses a file whose table is a view of what may not be read", async () => {
+    const copy = join(root, `view-${form}`);
+    cpSync(folder, copy, { recursive: true });
+    holdFileKey(copy, key);
+    const db = openDataFile(join(copy, "ledger.db"));
+    db.exec(`ALTER TABLE record RENAME TO kept;
+      CREATE VIEW record AS SELECT seq, kind, ts, agent, session, call, (SELECT hex(data) FROM payload LIMIT 1) AS tool,
+        verdict, status, hash, leaf FROM kept`);
+    db.close();
+    const found: SqlValue[][] = [];
+    const sink = { columns: () => {}, row: (values: readonly SqlValue[]) => found.push([...values]) };
+    const run = runSql(copy, "SELECT tool FROM records", { rows: 9, ms: 20_000 }, sink);
+    await expect(run).rejects.toThrow("the file's tables are not those of a ledger");
+    expect(found).toEqual([]);
   });
 
   it("leaves the ledger as it was", () => {

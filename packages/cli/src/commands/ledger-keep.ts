@@ -2,7 +2,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CallgateError } from "@callgate/core";
 import { ApprovalStore, IDENTITY, printable } from "@callgate/gateway";
-import { archiveSegments, type OfflineOptions, sealLedger, shredSession } from "@callgate/ledger";
+import {
+  archiveSegments,
+  heldFileKey,
+  holdFileKey,
+  type OfflineOptions,
+  sealLedger,
+  shredSession,
+} from "@callgate/ledger";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 import { dataFolder, type FolderOptions } from "../data.ts";
@@ -16,7 +23,10 @@ async function offline(options: Options, command: string): Promise<OfflineOption
   const boot = { callgate: IDENTITY.version, node: process.version, command };
   const folder = await dataFolder(options);
   if (options.data !== undefined) return { folder, boot };
+  const key = heldFileKey(folder);
   const config = await configOf(options, "skip");
+  // The key that was named, on the command line or in the environment, comes before the configuration's.
+  if (key !== undefined) holdFileKey(config.data, key);
   return { folder: config.data, anchors: config.ledger.anchors, boot };
 }
 
