@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openLedger } from "@callgate/ledger";
+import { type LedgerOptions, openLedger } from "@callgate/ledger";
 import { describe, expect, it, vi } from "vitest";
 import { callgate, emptyFolder, start } from "./run.ts";
 
@@ -8,9 +8,9 @@ const LISTENS = /witnesses on (\S+)\nkey: \S+\n/;
 const PATIENCE_MS = 10_000;
 
 /** A data folder with three calls of each of two sessions. */
-async function filled(): Promise<string> {
+async function filled(options: Partial<LedgerOptions> = {}): Promise<string> {
   const folder = join(await emptyFolder(), "data");
-  const ledger = await openLedger({ folder });
+  const ledger = await openLedger({ folder, ...options });
   for (let i = 0; i < 6; i++) {
     const common = { session: `ses_${i % 2}`, call: `call_${i}`, agent: "ann" };
     await ledger.append({ kind: "intent", ...common, payloads: { args: `{"to":"somebody ${i}"}` } });
@@ -57,6 +57,30 @@ describe("callgate ledger seal and archive", () => {
     expect(JSON.parse(archived.out)).toEqual({ from: 1, to: 15, file });
     expect((await callgate("ledger", "verify", "--data", data)).code).toBe(0);
     expect((await callgate("ledger", "archive", "--before", "x", "--to", to, "--data", data)).code).toBe(2);
+  });
+});
+
+describe("what is done to a ledger with a second key", () => {
+  const signatures = ["ed25519", "ml-dsa-44"] as const;
+
+  it.each(["--data", "--config"])("is signed with both where it is named with %s", async (option) => {
+    const data = await filled({ signatures });
+    const config = join(data, "..", "callgate.yaml");
+    writeFileSync(
+      config,
+      "version: 1\ndata: data\nservers:\n  x: { command: node }\nledger:\n  signatures: [ed25519, ml-dsa-44]\n",
+    );
+    const where = [option, option === "--data" ? data : config];
+    const key = join(data, "ledger-ml-dsa-44.vkey");
+    for (const command of [
+      ["seal"],
+      ["archive", "--before", "16", "--to", join(data, "..", "archive")],
+      ["shred", "--session", "ses_0"],
+    ]) {
+      const ran = await callgate("ledger", ...command, ...where);
+      const checked = await callgate("ledger", "verify", "--data", data, "--ml-dsa-vkey", key);
+      expect([ran.code, checked.out, checked.code]).toEqual([0, expect.stringContaining("clean"), 0]);
+    }
   });
 });
 

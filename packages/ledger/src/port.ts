@@ -17,7 +17,7 @@ export interface LedgerOptions {
   readonly payloads?: boolean;
   /** Encrypt all files of the folder with this key; without one they MUST be plain. */
   readonly fileKey?: FileKey;
-  /** What checkpoints are signed with, Ed25519 always (default: that alone). */
+  /** What checkpoints are signed with, Ed25519 always (default: with ML-DSA-44 too if the ledger has a key of it). */
   readonly signatures?: readonly SignatureKind[];
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };

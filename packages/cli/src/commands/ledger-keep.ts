@@ -11,13 +11,14 @@ interface Options extends FolderOptions {
   readonly json?: boolean;
 }
 
-/** With `--data` alone nothing is known of anchors; they get what they lack when the broker starts. */
+/** With `--data` alone nothing is known of anchors, which get what they lack when the broker starts; checkpoints are signed as before. */
 async function offline(options: Options, command: string): Promise<OfflineOptions> {
   const boot = { callgate: IDENTITY.version, node: process.version, command };
   const folder = await dataFolder(options);
   if (options.data !== undefined) return { folder, boot };
   const config = await configOf(options, "skip");
-  return { folder: config.data, anchors: config.ledger.anchors, boot };
+  const { anchors, signatures } = config.ledger;
+  return { folder: config.data, anchors, signatures, boot };
 }
 
 /** `callgate ledger seal`: closes a segment. */
