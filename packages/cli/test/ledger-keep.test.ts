@@ -74,8 +74,8 @@ describe("what is done to a ledger with a second key", () => {
     const key = join(data, "ledger-ml-dsa-44.vkey");
     for (const command of [
       ["seal"],
-      ["archive", "--before", "16", "--to", join(data, "..", "archive")],
       ["shred", "--session", "ses_0"],
+      ["archive", "--before", "16", "--to", join(data, "..", "archive")],
     ]) {
       const ran = await callgate("ledger", ...command, ...where);
       const checked = await callgate("ledger", "verify", "--data", data, "--ml-dsa-vkey", key);

@@ -57,8 +57,6 @@ export function incidentExportCommand(): Command {
           });
         const today = await todayOf(options);
         const named = new Set(anchors.map((one) => one.anchor));
-        // A witness hands out no checkpoint of the past, but what it signed was kept.
-        const signed = readCosigned(folder).filter((one) => !named.has(one.anchor));
         const incident = openIncident(reader, chosen, today, { scan });
         const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
@@ -70,6 +68,8 @@ export function incidentExportCommand(): Command {
         });
         const evidence = openEvidence(folder);
         try {
+          // A witness hands out no checkpoint of the past, but what it signed was kept.
+          const signed = readCosigned(folder, evidence.vkey).filter((one) => !named.has(one.anchor));
           const exported = await exportBundle(reader, evidence, out, {
             incident,
             today,
