@@ -17,6 +17,9 @@ const LATER_MS = 5;
 /** How long a writer may take to end once it has failed or given the folder up, in milliseconds. */
 const STUCK_MS = 5000;
 
+/** A clock that goes forward by so much more than time has passed was changed, or the machine slept. In milliseconds. */
+const JUMP_MS = 3_600_000;
+
 /** What the sequencer needs to know of the log and of this run. */
 export interface Run {
   readonly log: string;
@@ -68,6 +71,8 @@ export class Sequencer implements Ledger {
   #nextSeq: number;
   #lastTime: number;
   #lastIso = "";
+  /** The process's own clock at the newest record of this run. */
+  #lastMono: number | undefined;
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #refusal: CallgateError | undefined;
@@ -195,11 +200,14 @@ export class Sequencer implements Ledger {
       if (problem !== undefined) throw problem;
     }
     const time = Date.now();
-    if (time < this.#lastTime) {
-      // The clock went back. Between two such records time only grows, which queries by time rely on.
+    const mono = performance.now();
+    const ahead = this.#lastMono === undefined ? 0 : time - this.#lastTime - (mono - this.#lastMono);
+    if (time < this.#lastTime || ahead > JUMP_MS) {
+      // The clock was changed. Between two such records time only grows, which queries by time rely on.
       const from = new Date(this.#lastTime).toISOString();
       this.#place({ kind: "clock", detail: { from, to: new Date(time).toISOString() } }, time);
     }
+    this.#lastMono = mono;
     return this.#place(draft, time);
   }
 
