@@ -1,4 +1,4 @@
-import type { LedgerRecord, RecordDraft } from "@callgate/core";
+import type { CallgateError, LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
 import type { FileKey } from "./file-key.ts";
@@ -55,6 +55,8 @@ export interface Ledger {
    * another one if records before it are refused with `LEDGER_BUSY`.
    */
   appendLater(draft: RecordDraft): number;
+  /** Why an intent would be refused now, with `LEDGER_ANCHOR_BEHIND`, `LEDGER_FAILED` or `LEDGER_CLOSED`; undefined if it would be taken. */
+  refusal(): CallgateError | undefined;
   /** How each anchor stands. `lag` is how many durable records it has not seen. */
   anchors(): readonly (AnchorState & { readonly lag: number })[];
   /**

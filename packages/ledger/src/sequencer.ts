@@ -90,7 +90,7 @@ export class Sequencer implements Ledger {
     this.#lastTime = run.head.ts;
     this.#durable = run.head.seq;
     this.#sealed = run.sealed;
-    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch);
+    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch, run.head.seq);
     this.#keeping = run.keep && new Keeping(run.keep, this, run.onKeepError ?? (() => {}));
     this.#hearAnchors(run.anchors);
     this.#ended = new Promise((resolve) => worker.once("exit", () => resolve()));
@@ -120,6 +120,10 @@ export class Sequencer implements Ledger {
 
   anchors(): readonly (AnchorState & { readonly lag: number })[] {
     return this.#anchors.map((anchor) => ({ ...anchor, lag: Math.max(0, this.#durable - anchor.size) }));
+  }
+
+  refusal(): CallgateError | undefined {
+    return this.#refusal ?? this.#lagging?.problem(this.#anchors, this.#durable, performance.now());
   }
 
   async seal(): Promise<number | undefined> {
@@ -195,8 +199,8 @@ export class Sequencer implements Ledger {
   #add(draft: RecordDraft): Batch {
     if (this.#refusal !== undefined) throw this.#refusal;
     // Only what lets something happen is refused: what did happen, or was denied, is recorded all the same.
-    if (draft.kind === "intent" && this.#lagging !== undefined) {
-      const problem = this.#lagging.problem(this.#anchors, this.#durable, performance.now());
+    if (draft.kind === "intent") {
+      const problem = this.refusal();
       if (problem !== undefined) throw problem;
     }
     const time = Date.now();
@@ -265,7 +269,7 @@ export class Sequencer implements Ledger {
     }
     const batch = this.#inFlight;
     this.#inFlight = undefined;
-    this.#lagging?.durable(this.#durable + 1, performance.now());
+    this.#lagging?.durable(this.#durable + 1, performance.now(), batch?.drafts.filter(counts).length ?? 0);
     this.#durable = message;
     if (this.#waiting.length > 0) {
       this.#flush();
@@ -369,4 +373,9 @@ export class Sequencer implements Ledger {
     this.#drained?.();
     this.#run.onFailure?.(error);
   }
+}
+
+/** Whether a record counts in how far an anchor may be behind. */
+function counts({ kind }: RecordDraft): boolean {
+  return kind !== "denial";
 }
