@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Ledger, type LedgerOptions, openFilling, openLedger, openReader } from "@callgate/ledger";
-import { verifyLedger } from "@callgate/verify";
+import { renderReport, verifyLedger } from "@callgate/verify";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { makeFolder } from "../../support/folder.ts";
 import { startNode } from "../../support/process.ts";
@@ -69,7 +69,10 @@ describe("segments that are not to be kept", () => {
     reader.close();
     expect(filesWith(data, "latest").length).toBeGreaterThan(0);
     expect(filesWith(data, "earliest")).toEqual([]);
-    expect(await verifyLedger({ ledger: data })).toMatchObject({ verdict: "clean" });
+    const report = await verifyLedger({ ledger: data });
+    expect(report).toMatchObject({ verdict: "clean", counts: { archived: 0, deleted: oldestIn(data) - 1 } });
+    expect(renderReport(report)).toContain(`the hashes of ${oldestIn(data) - 1} deleted ones`);
+    expect(renderReport(report)).not.toContain("archived");
   });
 
   it("go by their age, and stay as long as either says so", async () => {

@@ -10,6 +10,7 @@ import { openIncident } from "../incident/incident.ts";
 import { todayOf } from "../incident/today.ts";
 import { EXIT } from "../output.ts";
 import { openTellingReader } from "../reader.ts";
+import { tellTakenOut } from "../taken-out.ts";
 import { type ChooseOptions, chosenBy, scanOf, withChoice } from "./incident-open.ts";
 
 interface Options extends ChooseOptions {
@@ -48,6 +49,7 @@ export function incidentExportCommand(): Command {
       const folder = await dataFolder(options);
       const reader = openTellingReader(folder);
       try {
+        tellTakenOut(reader);
         const anchors = anchor
           .filter((name) => !/^https?:/.test(name))
           .flatMap((name) => {
