@@ -32,7 +32,12 @@ beforeAll(async () => {
   // The witness is told of the log before the broker runs.
   await (await openLedger({ folder: data })).close();
   await startWitness();
-  folder.write("policies.yaml", { policies: [{ id: "all", effect: "permit", tools: ["*"] }] });
+  folder.write("policies.yaml", {
+    policies: [
+      { id: "all", effect: "permit", tools: ["*"] },
+      { id: "ask", effect: "ask", tools: ["failing__hold"], reason: "somebody looks at it", approve: "operator" },
+    ],
+  });
   broker = await startBroker(
     folder.write("callgate.yaml", {
       version: 1,
@@ -44,6 +49,7 @@ beforeAll(async () => {
       budgets: { session: { calls: 1e6, callsPerMinute: 1e6, cost: 1e6, concurrent: 1e6 } },
       loop: { repeats: 1000, cycles: 1000 },
       log: { level: "error" },
+      approvals: { wait: "1s", ttl: "10m" },
       ledger: {
         anchors: [{ to: `http://127.0.0.1:${port}`, required: true, vkey: witnessKey, lag: { time: "5s" } }],
       },
@@ -63,6 +69,9 @@ describe("an anchor that is required", () => {
     const call = async (): Promise<string> =>
       textOf(await agent.call("failing__fail", { text: `a call, the ${++made}th` }));
     expect(await call()).toContain("was: a call");
+    const held = async () => textOf(await agent.call("failing__hold", { text: "held" }));
+    const [, approval = ""] = /approval (\S+)\)/.exec(await held()) ?? [];
+    expect(await callgate("approvals", "approve", approval, "--config", broker.config)).toMatchObject({ code: 0 });
     await until("the witness to have signed all", () => readCosigned(data)[0]?.size === newestIn(data));
 
     await witness.stop();
@@ -71,15 +80,18 @@ describe("an anchor that is required", () => {
       const text = await call();
       return !text.includes("was: a call") && text;
     });
-    expect(refused).toContain("cannot be recorded");
+    expect(refused).toContain("an anchor of the ledger is too far behind");
     // Each call that ran has an outcome, and the one that did not is on record as denied.
     const calls = await callsAfter(data, before);
     expect(calls.length).toBeGreaterThan(0);
     const denied = recordsIn(data, { after: before, kind: ["denial"] });
     expect(denied).toMatchObject([{ error: { code: expect.stringContaining("ledger") } }]);
+    expect(await held()).toContain("an anchor of the ledger is too far behind");
 
     await startWitness();
     expect(await until("calls to run again", async () => (await call()).includes("was: a call"))).toBe(true);
+    // What a person approved meanwhile was kept for it.
+    expect(await held()).toContain("was: held");
     await agent.close();
   });
 

@@ -47,6 +47,7 @@ export function committer(
   const version = db.prepare<[], number>("PRAGMA schema_version").pluck();
   const requirePlace = placeOf(db);
   let made: number | undefined;
+  let unnamed = store.second?.isNamed === false ? store.second : undefined;
   let prev = store.head.hash;
 
   return async (batch) => {
@@ -105,7 +106,10 @@ export function committer(
     }
     for (const { level, index, data } of tiles) requireOne(insertTile.run(level, index, data));
     requireOne(insertCheckpoint.run(size, note));
+    unnamed?.name();
     end.run();
+    unnamed?.publish();
+    unnamed = undefined;
     requirePlace();
     return { size, note };
   };

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { isObject } from "@callgate/core";
 import type { SignedCheckpoint } from "./anchor/anchor.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
+import { isSignedBy, parseNote, parseVerifierKey } from "./note.ts";
 
 /** A checkpoint with the signatures of a witness, as it is kept beside the ledger. */
 export interface Cosigned {
@@ -24,15 +25,25 @@ export function cosignedPath(folder: string): string {
   return join(resolve(folder), "cosignatures.jsonl");
 }
 
-/** The newest checkpoint that each witness signed, as far as they were kept. What cannot be read is left out: it is evidence for others. */
-export function readCosigned(folder: string): readonly Cosigned[] {
+/**
+ * The newest checkpoint that each witness signed, as far as they were kept. What cannot be read is left out: it is evidence for others.
+ * With the log's key so is what is not signed by it, or passes for that and is not: anybody can write to the file.
+ */
+export function readCosigned(folder: string, vkey?: string): readonly Cosigned[] {
+  const key = vkey === undefined ? undefined : parseVerifierKey(vkey);
   let text: string;
   try {
     text = readFileSync(cosignedPath(folder), "utf8");
   } catch {
     return [];
   }
-  return text.split("\n").flatMap((line) => parseLine(line) ?? []);
+  return text
+    .split("\n")
+    .flatMap((line) => parseLine(line) ?? [])
+    .filter(({ note }) => {
+      const read = key && parseNote(note);
+      return vkey === undefined || (key !== undefined && read !== undefined && isSignedBy(read, key));
+    });
 }
 
 function parseLine(line: string): Cosigned | undefined {

@@ -1,5 +1,5 @@
 export type { AnchorState } from "./anchor/anchoring.ts";
-export { type AnchorTarget, openAnchor } from "./anchor/open.ts";
+export { type AnchorTarget, anchorName, openAnchor } from "./anchor/open.ts";
 export { type Cosigned, readCosigned } from "./cosigned.ts";
 export { isEncryptedFile, openDataFile } from "./data-file.ts";
 export { type Rekeyed, rekeyFolder } from "./encryption.ts";

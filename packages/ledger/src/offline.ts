@@ -5,11 +5,14 @@ import { hasKey } from "./payload-keys.ts";
 import { openReader } from "./reader.ts";
 import { forgetSession } from "./search/fill.ts";
 import type { Sequencer } from "./sequencer.ts";
+import type { SignatureKind } from "./store.ts";
 
 /** What is done to a ledger while no broker holds it. Each appends a boot record, as every run does. */
 export interface OfflineOptions {
   readonly folder: string;
   readonly anchors?: readonly AnchorTarget[];
+  /** What checkpoints are signed with (default: every key that the ledger has). */
+  readonly signatures?: readonly SignatureKind[];
   /** Facts for the boot record. */
   readonly boot?: { readonly [key: string]: unknown };
 }

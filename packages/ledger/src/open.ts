@@ -28,7 +28,7 @@ export async function openSequencer(options: LedgerOptions): Promise<Sequencer> 
     ...(key !== undefined && { key }),
     sync: options.sync ?? "full",
     payloads: options.payloads ?? true,
-    signatures: options.signatures ?? ["ed25519"],
+    ...(options.signatures !== undefined && { signatures: options.signatures }),
     anchors: options.anchors ?? [],
     patience: { ...PATIENCE, ...options.patience },
   };

@@ -1,4 +1,4 @@
-import type { LedgerRecord, RecordDraft } from "@callgate/core";
+import type { CallgateError, LedgerRecord, RecordDraft } from "@callgate/core";
 import type { AnchorState } from "./anchor/anchoring.ts";
 import type { AnchorTarget } from "./anchor/open.ts";
 import type { FileKey } from "./file-key.ts";
@@ -17,7 +17,7 @@ export interface LedgerOptions {
   readonly payloads?: boolean;
   /** Encrypt all files of the folder with this key; without one they MUST be plain. */
   readonly fileKey?: FileKey;
-  /** What checkpoints are signed with, Ed25519 always (default: that alone). */
+  /** What checkpoints are signed with, Ed25519 always (default: with ML-DSA-44 too if the ledger has a key of it). */
   readonly signatures?: readonly SignatureKind[];
   /** Facts for the boot record: versions, configuration digest. MUST NOT hold secrets. */
   readonly boot?: { readonly [key: string]: unknown };
@@ -55,6 +55,8 @@ export interface Ledger {
    * another one if records before it are refused with `LEDGER_BUSY`.
    */
   appendLater(draft: RecordDraft): number;
+  /** Why an intent would be refused now, with `LEDGER_ANCHOR_BEHIND`, `LEDGER_FAILED` or `LEDGER_CLOSED`; undefined if it would be taken. */
+  refusal(): CallgateError | undefined;
   /** How each anchor stands. `lag` is how many durable records it has not seen. */
   anchors(): readonly (AnchorState & { readonly lag: number })[];
   /**

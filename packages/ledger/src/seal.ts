@@ -1,5 +1,4 @@
 import type { Database } from "better-sqlite3";
-import type { Keep } from "./keeping.ts";
 import type { Tree } from "./merkle.ts";
 
 /** What a seal record says in its `detail`: that the records `from` to `to` are one segment, and what the tree was at its end. */
@@ -42,24 +41,4 @@ export function nextSeal(db: Database, tree: Tree): Seal | undefined {
     root: tree.root().toString("base64"),
     size: tree.size,
   };
-}
-
-/** The sealed segments that are in the ledger and need not stay, oldest first. */
-export function dueSegments(db: Database, { days, records }: Keep, now: number): readonly Seal[] {
-  const [least, most] = db
-    .prepare<[], [number | null, number | null]>("SELECT min(seq), max(seq) FROM record")
-    .raw()
-    .get() ?? [null, null];
-  if (least === null || most === null) return [];
-  const time = db.prepare<[number], number>("SELECT ts FROM record WHERE seq = ?").pluck();
-  const due: Seal[] = [];
-  for (const seal of sealsIn(db)) {
-    if (seal.from < least) continue;
-    const old = days === undefined || now - (time.get(seal.to) ?? now) > days * 86_400_000;
-    const far = records === undefined || most - seal.to >= records;
-    // Segments go from the beginning of the log on.
-    if (!old || !far) break;
-    due.push(seal);
-  }
-  return due;
 }

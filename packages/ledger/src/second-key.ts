@@ -11,6 +11,12 @@ import { readMeta } from "./schema.ts";
 /** The second key of a log, with which its checkpoints are signed beside the first: one that no quantum computer breaks. */
 export interface SecondKey {
   readonly vkey: string;
+  /** Whether the ledger says already that it is this key. If not, it MUST be `named` with the first checkpoint that it signs. */
+  readonly isNamed: boolean;
+  /** Has the ledger say so, within the transaction of that checkpoint. */
+  name(): void;
+  /** Publishes the key, once that is durable. */
+  publish(): void;
   /** The line of its signature, made at a time in Unix milliseconds. Takes some 0.4 ms. */
   line(checkpoint: Checkpoint, time: number): string;
 }
@@ -22,7 +28,8 @@ export const SECOND_KEY = "vkey-ml-dsa-44";
 
 /**
  * The ML-DSA-44 key of a log, made when it is asked for the first time: `ledger-key-ml-dsa-44.json`, for its owner alone, and
- * `ledger-ml-dsa-44.vkey`, for everybody. The ledger says which it is, and from then on it MUST be that one: throws
+ * `ledger-ml-dsa-44.vkey`, for everybody. With the first checkpoint that it signs the ledger says which it is, and from then on it MUST
+ * be that one: a ledger that names a key and has no signature of it was changed. Throws
  * `LEDGER_KEY_MISSING`, `LEDGER_KEY_INVALID` or `ML_DSA_UNKNOWN`.
  */
 export function openSecondKey(db: Database, folder: string, log: string): SecondKey {
@@ -34,11 +41,18 @@ export function openSecondKey(db: Database, folder: string, log: string): Second
   if (!existsSync(join(folder, NAME))) make(folder, log);
   const key = read(join(folder, NAME), log);
   if (claimed !== undefined && claimed !== key.vkey) throw invalid(join(folder, NAME));
-  // Durable before the ledger names it.
-  if (claimed === undefined) db.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run(SECOND_KEY, key.vkey);
   const published = join(folder, PUBLISHED);
-  if (!existsSync(published)) writeDurably(published, `${key.vkey}\n`, 0o644);
-  return key;
+  const publish = (): void => {
+    if (!existsSync(published)) writeDurably(published, `${key.vkey}\n`, 0o644);
+  };
+  if (claimed !== undefined) publish();
+  return {
+    ...key,
+    isNamed: claimed !== undefined,
+    // The key itself is durable before the ledger names it.
+    name: () => void db.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run(SECOND_KEY, key.vkey),
+    publish,
+  };
 }
 
 function make(folder: string, log: string): void {
@@ -48,7 +62,7 @@ function make(folder: string, log: string): void {
   writeDurably(join(folder, NAME), `${text}\n`, 0o600);
 }
 
-function read(path: string, log: string): SecondKey {
+function read(path: string, log: string): Pick<SecondKey, "vkey" | "line"> {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
     const { v, seed, vkey, log: owner } = isObject(value) ? value : {};

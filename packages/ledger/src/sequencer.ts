@@ -17,6 +17,9 @@ const LATER_MS = 5;
 /** How long a writer may take to end once it has failed or given the folder up, in milliseconds. */
 const STUCK_MS = 5000;
 
+/** A clock that goes forward by so much more than time has passed was changed, or the machine slept. In milliseconds. */
+const JUMP_MS = 3_600_000;
+
 /** What the sequencer needs to know of the log and of this run. */
 export interface Run {
   readonly log: string;
@@ -68,6 +71,8 @@ export class Sequencer implements Ledger {
   #nextSeq: number;
   #lastTime: number;
   #lastIso = "";
+  /** The process's own clock at the newest record of this run. */
+  #lastMono: number | undefined;
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #refusal: CallgateError | undefined;
@@ -85,7 +90,7 @@ export class Sequencer implements Ledger {
     this.#lastTime = run.head.ts;
     this.#durable = run.head.seq;
     this.#sealed = run.sealed;
-    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch);
+    this.#lagging = run.lags && new Lagging(run.lags, this.#epoch, run.head.seq);
     this.#keeping = run.keep && new Keeping(run.keep, this, run.onKeepError ?? (() => {}));
     this.#hearAnchors(run.anchors);
     this.#ended = new Promise((resolve) => worker.once("exit", () => resolve()));
@@ -115,6 +120,10 @@ export class Sequencer implements Ledger {
 
   anchors(): readonly (AnchorState & { readonly lag: number })[] {
     return this.#anchors.map((anchor) => ({ ...anchor, lag: Math.max(0, this.#durable - anchor.size) }));
+  }
+
+  refusal(): CallgateError | undefined {
+    return this.#refusal ?? this.#lagging?.problem(this.#anchors, this.#durable, performance.now());
   }
 
   async seal(): Promise<number | undefined> {
@@ -190,16 +199,19 @@ export class Sequencer implements Ledger {
   #add(draft: RecordDraft): Batch {
     if (this.#refusal !== undefined) throw this.#refusal;
     // Only what lets something happen is refused: what did happen, or was denied, is recorded all the same.
-    if (draft.kind === "intent" && this.#lagging !== undefined) {
-      const problem = this.#lagging.problem(this.#anchors, this.#durable, performance.now());
+    if (draft.kind === "intent") {
+      const problem = this.refusal();
       if (problem !== undefined) throw problem;
     }
     const time = Date.now();
-    if (time < this.#lastTime) {
-      // The clock went back. Between two such records time only grows, which queries by time rely on.
+    const mono = performance.now();
+    const ahead = this.#lastMono === undefined ? 0 : time - this.#lastTime - (mono - this.#lastMono);
+    if (time < this.#lastTime || ahead > JUMP_MS) {
+      // The clock was changed. Between two such records time only grows, which queries by time rely on.
       const from = new Date(this.#lastTime).toISOString();
       this.#place({ kind: "clock", detail: { from, to: new Date(time).toISOString() } }, time);
     }
+    this.#lastMono = mono;
     return this.#place(draft, time);
   }
 
@@ -257,7 +269,7 @@ export class Sequencer implements Ledger {
     }
     const batch = this.#inFlight;
     this.#inFlight = undefined;
-    this.#lagging?.durable(this.#durable + 1, performance.now());
+    this.#lagging?.durable(this.#durable + 1, performance.now(), batch?.drafts.filter(counts).length ?? 0);
     this.#durable = message;
     if (this.#waiting.length > 0) {
       this.#flush();
@@ -361,4 +373,9 @@ export class Sequencer implements Ledger {
     this.#drained?.();
     this.#run.onFailure?.(error);
   }
+}
+
+/** Whether a record counts in how far an anchor may be behind. */
+function counts({ kind }: RecordDraft): boolean {
+  return kind !== "denial";
 }

@@ -12,7 +12,7 @@ import { isSignedBy, parseVerifierKey } from "./note.ts";
 import { PayloadKeys } from "./payload-keys.ts";
 import { createSchema, FORMAT, readMeta, schemaProblems } from "./schema.ts";
 import { lastSeal } from "./seal.ts";
-import { openSecondKey, type SecondKey } from "./second-key.ts";
+import { openSecondKey, SECOND_KEY, type SecondKey } from "./second-key.ts";
 import { rebuildTree } from "./tree-reader.ts";
 
 /** How long opening waits for others that have a file for themselves, in milliseconds. Afterwards nothing ever waits in SQLite. */
@@ -54,13 +54,10 @@ export interface Store {
 /**
  * Takes the lease, opens or makes the files, and checks them. Throws `LEDGER_LOCKED` if another writer holds the lease,
  * `LEDGER_NOT_DURABLE` if the file cannot be synced as asked, `LEDGER_MISSING` if there is the key of a ledger that is not there,
- * `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left.
+ * `LEDGER_KEYS_MISSING`, `LEDGER_KEY_INVALID`, `LEDGER_FORMAT`, or `LEDGER_CORRUPT` if its contents are not what a writer left. Where it
+ * is not said what checkpoints are signed with, that is every key that the ledger has.
  */
-export function openStore(
-  folder: string,
-  sync: "full" | "off",
-  signatures: readonly SignatureKind[] = ["ed25519"],
-): Store {
+export function openStore(folder: string, sync: "full" | "off", signatures?: readonly SignatureKind[]): Store {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const open: { close(): unknown }[] = [];
   const close = (): void => {
@@ -79,7 +76,8 @@ export function openStore(
     const head = readHead(db);
     const tree = treeOf(db, head.seq);
     checkNewest(db, key, head, tree);
-    const second = signatures.includes("ml-dsa-44") ? openSecondKey(db, folder, key.log) : undefined;
+    const twice = signatures?.includes("ml-dsa-44") ?? readMeta(db, SECOND_KEY) !== undefined;
+    const second = twice ? openSecondKey(db, folder, key.log) : undefined;
     const keys = PayloadKeys.open(folder, sync, { log: key.log, begun: head.seq > 0, shredded: shreddedIn(db) });
     open.push(keys);
     const orphans = findOrphans(db);

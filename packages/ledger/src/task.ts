@@ -1,7 +1,8 @@
 import { type ArchivedSegment, copySegments, dropSegments } from "./archive.ts";
+import { dueSegments } from "./due.ts";
 import type { Keep } from "./keeping.ts";
 import { whileBusy } from "./retry.ts";
-import { dueSegments, nextSeal, type Seal } from "./seal.ts";
+import { nextSeal, type Seal } from "./seal.ts";
 import { settleKeys } from "./settle-keys.ts";
 import type { Store } from "./store.ts";
 
@@ -38,8 +39,19 @@ export async function perform(store: Store, task: Task): Promise<TaskResults[Tas
       // Keys first: once the records are gone nothing says whose keys they are.
       await whileBusy(() => settleKeys(store.db, store.keys, task.segments));
       await whileBusy(() => dropSegments(store.db, task.segments, task.to));
+      await emptyLog(store);
       return undefined;
     default:
       return task satisfies never;
   }
+}
+
+/** How long commits wait for readers that still need the log of writes, in milliseconds. */
+const EMPTYING_MS = 250;
+
+/** What was taken out is not to stay in the log of writes. One that a reader goes on needing is emptied after the next segment. */
+async function emptyLog({ db }: Store): Promise<void> {
+  const empty = (): boolean => (db.pragma("wal_checkpoint(TRUNCATE)") as [{ readonly busy: number }])[0].busy === 0;
+  const end = performance.now() + EMPTYING_MS;
+  while (!empty() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
 }

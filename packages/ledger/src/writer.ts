@@ -23,7 +23,8 @@ export interface WriterData {
   readonly key?: FileKey;
   readonly sync: "full" | "off";
   readonly payloads: boolean;
-  readonly signatures: readonly SignatureKind[];
+  /** Without it: with every key that the ledger has. */
+  readonly signatures?: readonly SignatureKind[];
   readonly anchors: readonly AnchorTarget[];
   readonly patience: Patience;
 }

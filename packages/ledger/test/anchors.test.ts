@@ -3,9 +3,10 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmS
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
+import { text as textOf } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { COMMAND_ENV } from "../src/anchor/command.ts";
-import { type AnchorTarget, type Ledger, openLedger, openReader, openWitness } from "../src/index.ts";
+import { type AnchorTarget, type Ledger, openLedger, openReader, openWitness, readCosigned } from "../src/index.ts";
 import { dataFolder } from "./folder.ts";
 import { tamper } from "./tamper.ts";
 
@@ -303,6 +304,29 @@ describe("a witness", () => {
     const ledger = await openLedger({ folder, anchors: [{ ...target, to: liar }] });
     expect(ledger.anchors()[0]?.error).toBe("its signature is not that of its key");
     await ledger.close();
+  });
+
+  it("cannot pass for the log where its key is not known, and its address is kept without a password", async () => {
+    const folder = dataFolder();
+    const asked: (string | undefined)[] = [];
+    const server = createServer(async (request, response) => {
+      asked.push(request.headers.authorization);
+      const [, name, base64] = /^— (\S+) (\S+)$/m.exec(await textOf(request)) as unknown as [string, string, string];
+      const id = Buffer.from(base64, "base64").subarray(0, 4);
+      const line = (who: string) => `— ${who} ${Buffer.concat([id, Buffer.alloc(64, 7)]).toString("base64")}\n`;
+      response.end(line(name) + line("somebody"));
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    onTestFinished(() => void server.close());
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ledger = await openLedger({ folder, anchors: [{ to: `http://me:hush@${host}` }] });
+    await ledger.append({ kind: "denial" });
+    await ledger.close();
+    expect(asked[0]).toBe(`Basic ${Buffer.from("me:hush").toString("base64")}`);
+    expect(ledger.anchors()).toMatchObject([{ name: `http://${host}` }]);
+    expect(readFileSync(join(folder, "cosignatures.jsonl"), "utf8")).not.toContain("hush");
+    const [kept] = readCosigned(folder, readFileSync(join(folder, "ledger.vkey"), "utf8"));
+    expect(kept?.note.match(/^— \S+/gm)).toEqual([expect.stringContaining("— callgate/log_"), "— somebody"]);
   });
 });
 

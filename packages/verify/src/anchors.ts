@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 import { textOf } from "./key.ts";
 import { COSIGNATURE, ML_DSA, type NoteKey, parseNoteKey } from "./note.ts";
 import type { VerifyOptions } from "./options.ts";
-import { askWitness } from "./witness.ts";
+import { askWitness, withoutCredentials } from "./witness.ts";
 
 /** Reads the anchors that were named, each with all that it holds of this log. */
 export async function readAnchors(
@@ -26,7 +26,13 @@ export async function readAnchors(
   const asked = (named.anchors ?? []).map(async (name): Promise<Anchor> => {
     const isWitness = /^https?:\/\//.test(name);
     if (isWitness && wrong !== undefined)
-      return { name, entries: [], others: 0, skipped: 0, problem: `\`${wrong}\` is not a witness's key` };
+      return {
+        name: withoutCredentials(name),
+        entries: [],
+        others: 0,
+        skipped: 0,
+        problem: `\`${wrong}\` is not a witness's key`,
+      };
     if (isWitness)
       return await askWitness(
         name,

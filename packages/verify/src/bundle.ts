@@ -7,7 +7,7 @@ import { checkRecords } from "./bundle-records.ts";
 import { witnessKeysOf } from "./cosigned.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { AnchorReport } from "./judge.ts";
-import type { FoundKey } from "./key.ts";
+import { checkGivenSecond, type FoundKey } from "./key.ts";
 import { type Checkpoint, type NoteKey, openNote, parseNoteKey } from "./note.ts";
 import { firstOf, VERDICTS, type Verdict, verdictOf } from "./report.ts";
 
@@ -39,6 +39,8 @@ export interface BundleOptions {
   readonly bundle: string;
   /** The log's verifier key, or a file that holds it. Without one the bundle's own is used, which vouches for nothing. */
   readonly vkey?: string;
+  /** Its verifier key of ML-DSA-44, or a file that holds it: the checkpoint MUST be signed by that too. */
+  readonly secondVkey?: string;
   /** Verifier keys of witnesses, or files that hold one each. */
   readonly witnessKeys?: readonly string[];
 }
@@ -86,7 +88,7 @@ export function verifyBundle(options: BundleOptions): BundleReport {
     key: { vkey: found.key.text, from: found.from === "given" ? "given" : "bundle" },
   } as const;
 
-  const checkpoint = checkpointOf(texts.get("checkpoint.note"), manifest, found.key, findings);
+  const checkpoint = checkpointOf(texts.get("checkpoint.note"), manifest, found.key, options.secondVkey, findings);
   if (checkpoint === undefined) return done(told);
   const leaves = checkRecords(texts.get("records.jsonl") ?? "", log, checkpoint, findings);
   if (leaves.size !== manifest.records)
@@ -146,6 +148,7 @@ function checkpointOf(
   note: string | undefined,
   manifest: Manifest,
   key: NoteKey,
+  secondVkey: string | undefined,
   findings: Findings,
 ): Checkpoint | undefined {
   // That it is missing was found with the files.
@@ -158,6 +161,7 @@ function checkpointOf(
   const { checkpoint, signed } = opened;
   if (signed !== "yes")
     findings.add("integrity", "checkpoint-signature", "the checkpoint is not signed by the log's key");
+  if (secondVkey !== undefined) checkGivenSecond(note, secondVkey, findings);
   if (checkpoint.origin !== `callgate/${manifest.log}`)
     findings.add("integrity", "log", `the checkpoint is one of \`${checkpoint.origin}\``);
   if (checkpoint.size !== manifest.size)

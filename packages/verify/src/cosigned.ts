@@ -86,10 +86,12 @@ export function judgeCosigned(
 ): readonly CosignedReport[] {
   return kept.map(({ anchor, checkpoint: { size, root }, signed, by }) => {
     const agrees = signed && log.roots.get(size)?.equals(root) === true;
+    // Anybody can write to the file, also a witness whose key nobody knows: what is not signed as it says tells nothing of the log.
     if (!signed || by === "wrong") {
       const whose = signed ? "the witness" : "the log";
-      const problem = `the checkpoint of ${size} records that \`${anchor}\` signed has a signature that is not that of ${whose}`;
-      findings.add("integrity", "cosigned-signature", problem);
+      unchecked.push(
+        `what \`${anchor}\` signed for ${size} records: it has a signature beside the ledger that is not that of ${whose}`,
+      );
     } else if (size > log.records) {
       const problem = `the witness \`${anchor}\` signed for ${size} records and the ledger has ${log.records}: the end is gone`;
       findings.add("completeness", "cosigned-short", problem, log.records + 1, size);
@@ -97,9 +99,14 @@ export function judgeCosigned(
       const problem = `the records 1 to ${size} are not those that the witness \`${anchor}\` signed for`;
       findings.add("integrity", "cosigned-root", problem, 1, size);
     }
-    if (by === "unknown")
+    if (signed && by === "unknown")
       unchecked.push(`who signed for \`${anchor}\` what is kept beside the ledger: give its key with --witness-vkey`);
-    return { anchor, size, agrees, ...(typeof by === "object" && { by: by.name, at: by.at }) };
+    return {
+      anchor,
+      size,
+      agrees: agrees && by !== "wrong",
+      ...(typeof by === "object" && { by: by.name, at: by.at }),
+    };
   });
 }
 

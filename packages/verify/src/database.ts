@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { isEncrypted, KeyError, openEncrypted } from "./encrypted.ts";
+import { type FileKeys, isEncrypted, KeyError, openEncrypted } from "./encrypted.ts";
 import type { Findings } from "./finding.ts";
 
 /** Codes of SQLite for a file that cannot be opened, or not without writing beside it. */
@@ -25,9 +25,9 @@ export interface Database {
 
 /**
  * Opens a file for reading only; MUST NOT change it. A plain file on a medium that cannot be written is opened as one that nobody
- * changes, if it has no write-ahead log. `key` is that of an encrypted file. Throws a `KeyError`, and what SQLite says.
+ * changes, if it has no write-ahead log. `key` is that of an encrypted file, or several of which it is one. Throws a `KeyError`, and what SQLite says.
  */
-export function openDatabase(path: string, key?: string): Database {
+export function openDatabase(path: string, key?: FileKeys): Database {
   if (isEncrypted(path)) return probed(openEncrypted(path, key));
   try {
     return probed(plain(new DatabaseSync(path, { readOnly: true })));

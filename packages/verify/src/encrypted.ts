@@ -32,29 +32,43 @@ function headOf(path: string): Buffer | undefined {
 /** What is needed and was not given, or is not the right one. */
 export class KeyError extends Error {}
 
+/** A key of files, 64 hex digits, or several: after the key of a ledger was changed its segments have an earlier one. */
+export type FileKeys = string | readonly string[];
+
 /**
- * Opens an encrypted file for reading only, with a key of 64 hex digits. This alone needs more than Node: the build of SQLite that
+ * Opens an encrypted file for reading only, with whichever of the keys is its own. This alone needs more than Node: the build of SQLite that
  * can decrypt (docs/ledger-format.md), which is not loaded for anything else. Throws `KeyError`, and what SQLite says.
  */
-export function openEncrypted(path: string, key: string | undefined): Database {
-  if (key === undefined) throw new KeyError("it is encrypted: give its key with --key-file or CALLGATE_LEDGER_KEY");
+export function openEncrypted(path: string, keys: FileKeys | undefined): Database {
+  const all = typeof keys === "string" ? [keys] : (keys ?? []);
+  if (all.length === 0) throw new KeyError("it is encrypted: give its key with --key-file or CALLGATE_LEDGER_KEY");
   const Sqlite = createRequire(import.meta.url)("better-sqlite3") as typeof BetterSqlite3;
-  const db = new Sqlite(path, { readonly: true, fileMustExist: true });
+  for (const key of all.map(keyOf)) {
+    const db = new Sqlite(path, { readonly: true, fileMustExist: true });
+    if (!isOpenedBy(db, key)) continue;
+    return {
+      exec: (sql) => void db.exec(sql),
+      rows: (sql) => rowsOf(db.prepare(sql)),
+      close: () => void db.close(),
+    };
+  }
+  const which = all.length === 1 ? "the key does not open it; if it is" : "none of the keys opens it; if one is";
+  throw new KeyError(`${which} the right one, the beginning of the file is damaged`);
+}
+
+/** Whether a key opens a file, which is closed if it does not. Throws what SQLite says of anything else. */
+function isOpenedBy(db: BetterSqlite3.Database, key: string): boolean {
   try {
     db.pragma("cipher = 'aegis'");
-    db.pragma(`key = 'raw:${keyOf(key)}'`);
+    db.pragma(`key = 'raw:${key}'`);
     db.pragma("temp_store = MEMORY");
     db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return true;
   } catch (error) {
     db.close();
     if ((error as { code?: string }).code !== "SQLITE_NOTADB") throw error;
-    throw new KeyError("the key does not open it; if it is the right one, the beginning of the file is damaged");
+    return false;
   }
-  return {
-    exec: (sql) => void db.exec(sql),
-    rows: (sql) => rowsOf(db.prepare(sql)),
-    close: () => void db.close(),
-  };
 }
 
 /** A key as people write it. Throws a `KeyError` that does not say what was given. */

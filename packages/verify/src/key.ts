@@ -77,21 +77,41 @@ export function findSecondKey(
   return own && { key: own, from: "folder" };
 }
 
-/** The newest checkpoint covers all records: that it is signed by a key that is known says so of all of them. */
+/**
+ * The newest checkpoint covers all records: that it is signed by a key that is known says so of all of them. A ledger names its key with
+ * the first checkpoint that is signed by it: one of `signedTwice` there MUST be.
+ */
 export function checkSecondSignature(
   note: unknown,
   { key, from }: FoundKey,
+  signedTwice: number,
   findings: Findings,
   unchecked: string[],
 ): void {
   if (from === "folder")
     unchecked.push("whose ML-DSA-44 key it is: it is from the ledger itself; give the one you know with --ml-dsa-vkey");
   const opened = typeof note === "string" ? openNote(note, undefined, key) : undefined;
+  if (signedTwice === 0) {
+    findings.add("integrity", "key", "no checkpoint is signed by the ML-DSA-44 key");
+    return;
+  }
   // What is no note, or is wrong, is found where all checkpoints are looked at.
   if (opened === undefined || "problem" in opened || opened.second !== "no") return;
   const problem = "the newest checkpoint is not signed by the ML-DSA-44 key";
   if (from === "given") findings.add("integrity", "checkpoint-signature", problem, opened.checkpoint.size);
   else unchecked.push(`ML-DSA-44 signatures of the newest records: ${problem}`);
+}
+
+/** Checks that an ML-DSA-44 key that was given, or a file that holds it, signed one checkpoint. */
+export function checkGivenSecond(note: string, given: string, findings: Findings, seq?: number): void {
+  const key = parseNoteKey(textOf(given) ?? given, ML_DSA);
+  if (key === undefined) {
+    findings.add("unreadable", "key", "the given ML-DSA-44 key is not a verifier key of ML-DSA-44");
+    return;
+  }
+  const opened = openNote(note, undefined, key);
+  if ("problem" in opened || opened.second === "yes") return;
+  findings.add("integrity", "checkpoint-signature", "the checkpoint is not signed by the given ML-DSA-44 key", seq);
 }
 
 /** What a file holds; undefined if it cannot be read. */

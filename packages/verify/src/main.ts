@@ -7,8 +7,8 @@ import { renderProofReport, verifyProof } from "./tlog-proof.ts";
 import { verifyLedger } from "./verify.ts";
 
 const HELP = `usage: callgate-verify [options] LEDGER
-       callgate-verify --bundle FOLDER [--vkey KEY] [--witness-vkey KEY] [--json]
-       callgate-verify --proof FILE --vkey KEY [--json]
+       callgate-verify --bundle FOLDER [--vkey KEY] [--ml-dsa-vkey KEY] [--witness-vkey KEY] [--json]
+       callgate-verify --proof FILE --vkey KEY [--ml-dsa-vkey KEY] [--json]
 
 Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, and changes nothing.
 
@@ -19,6 +19,7 @@ Checks a Callgate ledger (a data folder, or its ledger.db) without trusting it, 
   --vkey KEY          the log's verifier key, or a file that holds it (default: the folder's own)
   --ml-dsa-vkey KEY   its verifier key of ML-DSA-44, if it has one, or a file that holds it
   --key-file FILE     a file with the key of an encrypted ledger, 64 hex digits (or CALLGATE_LEDGER_KEY in the environment)
+                      may be repeated, for segments that were archived under an earlier key
   --segments FOLDER   check archived segments too
   --open-all          decrypt every payload, where the keys are there (default: the first of each session)
   --skip-indexes      do not compare the indexes with the tables
@@ -45,12 +46,14 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  const secondVkey = values["ml-dsa-vkey"] === undefined ? {} : { secondVkey: values["ml-dsa-vkey"] };
   if (values.bundle !== undefined) {
     if (positionals.length > 0) return usage("give either a ledger or `--bundle`");
     const report = verifyBundle({
       bundle: values.bundle,
       witnessKeys: values["witness-vkey"] ?? [],
       ...(values.vkey !== undefined && { vkey: values.vkey }),
+      ...secondVkey,
     });
     console.log(values.json === true ? JSON.stringify(report) : renderBundleReport(report));
     return report.exitCode;
@@ -58,7 +61,7 @@ async function main(): Promise<number> {
   if (values.proof !== undefined) {
     if (positionals.length > 0) return usage("give either a ledger or `--proof`");
     if (values.vkey === undefined) return usage("a proof is checked against a key: give it with `--vkey`");
-    const report = verifyProof({ proof: values.proof, vkey: values.vkey });
+    const report = verifyProof({ proof: values.proof, vkey: values.vkey, ...secondVkey });
     console.log(values.json === true ? JSON.stringify(report) : renderProofReport(report));
     return report.exitCode;
   }
@@ -69,16 +72,17 @@ async function main(): Promise<number> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0 && threads <= 256))
     return usage(`\`${values.threads}\` in \`--threads\` is not a number of threads`);
 
-  const fileKey = values["key-file"] === undefined ? process.env["CALLGATE_LEDGER_KEY"] : textOf(values["key-file"]);
-  if (values["key-file"] !== undefined && fileKey === undefined)
-    return usage(`the key file \`${values["key-file"]}\` cannot be read`);
+  const files = values["key-file"] ?? [];
+  const keys = files.map(textOf);
+  if (keys.includes(undefined)) return usage(`the key file \`${files[keys.indexOf(undefined)]}\` cannot be read`);
+  const fileKey = keys.length === 0 ? process.env["CALLGATE_LEDGER_KEY"] : keys.filter((key) => key !== undefined);
   const report = await verifyLedger({
     ledger,
     anchors: values.anchor ?? [],
     checkpoints: values.checkpoint ?? [],
     witnessKeys: values["witness-vkey"] ?? [],
     ...(values.vkey !== undefined && { vkey: values.vkey }),
-    ...(values["ml-dsa-vkey"] !== undefined && { secondVkey: values["ml-dsa-vkey"] }),
+    ...secondVkey,
     ...(fileKey !== undefined && { fileKey }),
     ...(values.segments !== undefined && { segments: values.segments }),
     ...(threads !== undefined && { threads }),
@@ -102,7 +106,7 @@ function parse() {
       vkey: { type: "string" },
       "ml-dsa-vkey": { type: "string" },
       segments: { type: "string" },
-      "key-file": { type: "string" },
+      "key-file": { type: "string", multiple: true },
       threads: { type: "string" },
       "open-all": { type: "boolean" },
       "skip-indexes": { type: "boolean" },

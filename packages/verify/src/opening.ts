@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { addReadingProblem, type Database, openDatabase } from "./database.ts";
+import type { FileKeys } from "./encrypted.ts";
 import type { Findings } from "./finding.ts";
 import { FORMAT } from "./schema.ts";
 
@@ -25,7 +26,7 @@ export interface OpenedLedger {
 /** Opens a ledger; undefined, and a finding, if it is no ledger of the known format. */
 export function openLedgerFile(
   file: string,
-  fileKey: string | undefined,
+  fileKey: FileKeys | undefined,
   findings: Findings,
 ): OpenedLedger | undefined {
   if (!existsSync(file)) {

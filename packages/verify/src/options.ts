@@ -1,3 +1,4 @@
+import type { FileKeys } from "./encrypted.ts";
 /** What to check, and against what. */
 export interface VerifyOptions {
   /** A data folder, or the file `ledger.db` itself. */
@@ -12,8 +13,8 @@ export interface VerifyOptions {
   readonly secondVkey?: string;
   /** Verifier keys of the witnesses among the anchors, or files that hold one each. A witness that none of them signs for vouches for nothing. */
   readonly witnessKeys?: readonly string[];
-  /** The key of the files, 64 hex digits, if they are encrypted. */
-  readonly fileKey?: string;
+  /** The key of the files, 64 hex digits, if they are encrypted; several where segments were archived under earlier ones. */
+  readonly fileKey?: FileKeys;
   /** A folder with archived segments. */
   readonly segments?: string;
   /** Default: as many as the machine runs at a time, one for a small ledger. */

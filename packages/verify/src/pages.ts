@@ -1,10 +1,11 @@
 import { openDatabase } from "./database.ts";
+import type { FileKeys } from "./encrypted.ts";
 
 /** Asks for a check of the file itself: its pages, and that each index has the entries that the tables say. */
 export interface PagesTask {
   readonly pages: string;
   /** Of the file, if it is encrypted. */
-  readonly fileKey?: string;
+  readonly fileKey?: FileKeys;
 }
 
 const PROBLEMS = 20;

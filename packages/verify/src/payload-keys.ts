@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openDatabase } from "./database.ts";
+import type { FileKeys } from "./encrypted.ts";
 import type { PayloadKeys } from "./payload.ts";
 
 /** The keys of payloads beside a ledger, if they are there and can be read. A check without them is as good, but opens none. */
 export function readPayloadKeys(
   file: string,
-  fileKey: string | undefined,
+  fileKey: FileKeys | undefined,
   unchecked: string[],
 ): PayloadKeys | undefined {
   const path = join(dirname(file), "payload-keys.db");

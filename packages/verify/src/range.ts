@@ -1,4 +1,5 @@
 import { beforeRange, Chain } from "./chain.ts";
+import type { FileKeys } from "./encrypted.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { HASH, Subtrees, TILE } from "./merkle.ts";
 import { ML_DSA, type NoteKey, openNote, parseNoteKey } from "./note.ts";
@@ -15,7 +16,7 @@ export interface RangeContext {
   readonly path: string;
   readonly segments: readonly string[];
   /** Of these files, where they are encrypted. */
-  readonly fileKey?: string;
+  readonly fileKey?: FileKeys;
   readonly log: string;
   /** Each thread looks at the file as it was at one moment: a broker took something out of it while it was looked at before. */
   readonly pinned?: true;
@@ -90,7 +91,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
     }
 
     const tree = new Subtrees(hashes, leaves);
-    const claims = claimsOf(source.checkpoints(first, last), origin, noteKey, second, findings);
+    const { claims, twice } = claimsOf(source.checkpoints(first, last), origin, noteKey, second, findings);
     const wanted = new Set(context.sizes.filter((size) => size >= first && size <= last));
     for (const { size } of claims) wanted.add(size);
     const parts = [...wanted]
@@ -102,7 +103,7 @@ export function rangeChecker(context: RangeContext): (task: RangeTask) => RangeR
       last,
       findings: findings.list,
       counts: findings.counts,
-      tally: { ...chain.tally, checkpoints: claims.length },
+      tally: { ...chain.tally, checkpoints: claims.length, twice },
       leaves,
       tiles: tree.level(8),
       ...(leaves > 0 && { root: tree.rootAt(leaves) }),
@@ -121,7 +122,8 @@ function claimsOf(
   key: NoteKey | undefined,
   second: NoteKey | undefined,
   findings: Findings,
-): { size: number; root: Buffer }[] {
+): { readonly claims: { size: number; root: Buffer }[]; readonly twice: number } {
+  let twice = 0;
   const claims: { size: number; root: Buffer }[] = [];
   for (const [size, note] of rows) {
     const name = `the checkpoint of ${size} records`;
@@ -139,8 +141,9 @@ function claimsOf(
     }
     if (key !== undefined && signed !== "yes")
       findings.add("integrity", "checkpoint-signature", `${name} is not signed by the log's key`, size);
+    if (opened.second === "yes") twice++;
     if (opened.second === "wrong")
       findings.add("integrity", "checkpoint-signature", `${name} has an ML-DSA-44 signature that is not right`, size);
   }
-  return claims;
+  return { claims, twice };
 }

@@ -12,8 +12,15 @@ export function renderReport(report: Report): string {
   const row = (name: string, text: string): unknown => lines.push([name, text]);
   if (report.log !== undefined) row("log", report.log);
   if (report.head !== undefined) {
-    const archived = counts.archived > 0 ? `, and the hashes of ${grouped(counts.archived)} archived ones` : "";
-    row("records", `${grouped(counts.records)}${archived}; ${grouped(counts.openIntents)} calls without an outcome`);
+    const hashes = [
+      [counts.archived, "archived"],
+      [counts.deleted, "deleted"],
+    ] as const;
+    const gone = hashes.flatMap(([n, what]) => (n > 0 ? [`, and the hashes of ${grouped(n)} ${what} ones`] : []));
+    row(
+      "records",
+      `${grouped(counts.records)}${gone.join("")}; ${grouped(counts.openIntents)} calls without an outcome`,
+    );
     row(
       "beside",
       `${grouped(counts.checkpoints)} checkpoints, ${grouped(counts.tiles)} tiles, ${grouped(counts.payloads)} payloads (${opened(report)}), ${counts.seals} seals, ${counts.clocks} clock records`,
@@ -72,7 +79,7 @@ function opened({ counts, unchecked }: Report): string {
 function completeness({ completeness, completeTo, counts }: Report): string {
   if (completeness === "incomplete") return "INCOMPLETE: something is gone";
   if (completeness === "unknown") return "unknown: no anchor vouches for it";
-  const after = counts.records + counts.archived - (completeTo ?? 0);
+  const after = counts.records + counts.archived + counts.deleted - (completeTo ?? 0);
   return `complete up to record ${completeTo}${after > 0 ? `; no anchor has seen the ${grouped(after)} after it yet` : ""}`;
 }
 

@@ -46,8 +46,9 @@ export interface Report {
 
 export interface Counts {
   readonly records: number;
-  /** Records of which only the hash was there. */
+  /** Records of which only the hash was there: those that were archived, and those that the ledger says were deleted. */
   readonly archived: number;
+  readonly deleted: number;
   readonly checkpoints: number;
   readonly tiles: number;
   readonly payloads: number;
@@ -63,6 +64,7 @@ export interface Counts {
 export const NO_COUNTS: Counts = {
   records: 0,
   archived: 0,
+  deleted: 0,
   checkpoints: 0,
   tiles: 0,
   payloads: 0,

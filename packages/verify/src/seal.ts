@@ -47,25 +47,45 @@ export function checkSeals(seals: readonly Seal[], whole: Whole, findings: Findi
   }
 }
 
-/** Records that are not in the ledger's file any more MUST be sealed segments, and a record MUST say that they were archived. */
+/**
+ * Records that are not in the ledger's file any more MUST be sealed segments, and a record MUST say that they were archived. Gives how many
+ * of those of which only the hash is here were archived, and how many deleted.
+ */
 export function checkArchived(
   { least, most }: Snapshot,
   seals: readonly Seal[],
   whole: Whole,
   findings: Findings,
   unchecked: string[],
-): void {
-  if (most === 0 || least <= 1) return;
+): { readonly archived: number; readonly deleted: number } {
+  if (most === 0 || least <= 1) return { archived: whole.tally.archived, deleted: 0 };
   const last = least - 1;
   const gone = last === 1 ? "record 1 is gone" : `records 1 to ${last} are gone`;
   if (!seals.some((seal) => seal.to === last))
     findings.add("integrity", "missing", `${gone}, and no seal closes a segment there`, 1, last);
   else if (!whole.tally.configs.some((text) => member(member(detailOf(text), "archived"), "to") === last))
     findings.add("integrity", "missing", `${gone}, and no record says that they were archived`, 1, last);
-  if (whole.tally.archived > 0) {
-    const what = `the content of ${whole.tally.archived} archived records: only their hashes are here`;
+  const hashed = goneBefore(least, whole);
+  if (hashed.archived > 0) {
+    const what = `the content of ${hashed.archived} archived records: only their hashes are here`;
     unchecked.push(`${what}; name the folder of their segments with --segments`);
   }
+  if (hashed.deleted > 0)
+    unchecked.push(`the content of ${hashed.deleted} deleted records: only their hashes are left, here and anywhere`);
+  return hashed;
+}
+
+function goneBefore(least: number, { tally }: Whole): { readonly archived: number; readonly deleted: number } {
+  const told = tally.configs.map((text) => member(detailOf(text), "archived")).filter((one) => one !== undefined);
+  const deleted = told.filter((one) => member(one, "deleted") === true);
+  // What is said of older ones may have been taken out itself.
+  if (deleted.length === told.length && told.length > 0) return { archived: 0, deleted: tally.archived };
+  const many = deleted.reduce<number>((sum, one) => {
+    const [from, to] = [Number(member(one, "from")), Number(member(one, "to"))];
+    return to < least && to >= from && from > 0 ? sum + to - from + 1 : sum;
+  }, 0);
+  const known = Math.min(many, tally.archived);
+  return { archived: tally.archived - known, deleted: known };
 }
 
 /** A session whose key is gone MUST have been shredded by a record. */

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { openDatabase } from "./database.ts";
+import type { FileKeys } from "./encrypted.ts";
 import type { Findings } from "./finding.ts";
 import type { Seal } from "./seal.ts";
 import { sealedSizes } from "./snapshot.ts";
@@ -20,7 +21,7 @@ export interface Segment {
 /** The archived segments in a folder. */
 export function findSegments(
   folder: string | undefined,
-  fileKey: string | undefined,
+  fileKey: FileKeys | undefined,
   findings: Findings,
 ): readonly Segment[] {
   if (folder === undefined) return [];
@@ -43,7 +44,7 @@ export function findSegments(
   });
 }
 
-function readSegment(path: string, fileKey: string | undefined): Segment {
+function readSegment(path: string, fileKey: FileKeys | undefined): Segment {
   const db = openDatabase(path, fileKey);
   try {
     const bounds = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0), count(*) FROM record";

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Database, openDatabase, type Rows } from "./database.ts";
+import type { FileKeys } from "./encrypted.ts";
 import { RECORD_COLUMNS, type RecordRow } from "./leaf.ts";
 import { HASH, TILE } from "./merkle.ts";
 
@@ -28,7 +29,7 @@ export interface SourceFiles {
   /** The ledger's own oldest record: only of what is before it the segments are a part of the log. */
   readonly least: number;
   /** Of all of them, where they are encrypted. */
-  readonly fileKey?: string;
+  readonly fileKey?: FileKeys;
   /** Read the ledger as it is at this moment, in which that MUST be its oldest record. */
   readonly pinned?: true;
 }

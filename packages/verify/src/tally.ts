@@ -8,6 +8,8 @@ export interface Tally {
   shredded: number;
   checkpoints: number;
   clocks: number;
+  /** Checkpoints that the second key signed too. */
+  twice: number;
   /** Sessions with payloads and without a key. */
   readonly keyless: Set<string>;
   /** Leaves of seals and of changes, of records whose hash is in the tree. */
@@ -16,7 +18,7 @@ export interface Tally {
 }
 
 export function newTally(): Tally {
-  const counts = { records: 0, archived: 0, payloads: 0, opened: 0, shredded: 0, checkpoints: 0, clocks: 0 };
+  const counts = { records: 0, archived: 0, payloads: 0, opened: 0, shredded: 0, checkpoints: 0, clocks: 0, twice: 0 };
   return { ...counts, keyless: new Set(), seals: [], configs: [] };
 }
 
@@ -29,6 +31,7 @@ export function addTally(to: Tally, next: Tally): void {
   to.shredded += next.shredded;
   to.checkpoints += next.checkpoints;
   to.clocks += next.clocks;
+  to.twice += next.twice;
   for (const session of next.keyless) to.keyless.add(session);
   to.seals.push(...next.seals);
   to.configs.push(...next.configs);

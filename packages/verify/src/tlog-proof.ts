@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isCanonical } from "./canonical.ts";
 import { type Finding, Findings } from "./finding.ts";
+import { checkGivenSecond } from "./key.ts";
 import { leafHash } from "./merkle.ts";
 import { openNote, parseNoteKey } from "./note.ts";
 import { includes } from "./proof.ts";
@@ -26,6 +27,8 @@ export interface ProofOptions {
   readonly proof: string;
   /** The log's verifier key, or a file that holds it. A proof says nothing without one. */
   readonly vkey: string;
+  /** Its verifier key of ML-DSA-44, or a file that holds it: the checkpoint MUST be signed by that too. */
+  readonly secondVkey?: string;
 }
 
 /** Checks that a record is in a log, with nothing but the proof and the key. What is wrong with it is in the report. */
@@ -57,6 +60,7 @@ export function verifyProof(options: ProofOptions): ProofReport {
   const report = (code: string, problem: string): void => findings.add("integrity", code, problem, seq);
   if (opened.signed !== "yes")
     report("checkpoint-signature", `the checkpoint is not signed by the key of \`${key.name}\``);
+  if (options.secondVkey !== undefined) checkGivenSecond(note, options.secondVkey, findings, seq);
   if (origin !== key.name) report("log", `the checkpoint is one of \`${origin}\``);
   if (!includes(index, size, Buffer.from(leafHash(leaf), "hex"), hashes, root))
     report("inclusion", "the proof does not show that the checkpoint's tree has this leaf here");

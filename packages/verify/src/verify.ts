@@ -106,12 +106,12 @@ export async function verifyLedger(options: VerifyOptions, again: number = AGAIN
 
     checkEnds(snapshot, findings);
     if (second !== undefined && snapshot.newestNote !== undefined)
-      checkSecondSignature(snapshot.newestNote, second, findings, unchecked);
+      checkSecondSignature(snapshot.newestNote, second, whole.tally.twice, findings, unchecked);
     const tiles = checkTiles(snapshot.tiles, whole, snapshot.most, findings);
     const seals = parseSeals(whole.tally.seals);
     checkSegments(segments, seals, findings);
     checkSeals(seals, whole, findings);
-    checkArchived(snapshot, seals, whole, findings, unchecked);
+    const hashed = checkArchived(snapshot, seals, whole, findings, unchecked);
     checkShredded(whole, findings);
     const found = { records: snapshot.most, size: whole.size, roots: whole.roots };
     const judged = anchors.map((anchor) => judgeAnchor(anchor, found, key !== undefined, findings, unchecked));
@@ -134,7 +134,8 @@ export async function verifyLedger(options: VerifyOptions, again: number = AGAIN
       cosigned,
       counts: {
         records: whole.tally.records,
-        archived: whole.tally.archived,
+        archived: hashed.archived,
+        deleted: hashed.deleted,
         checkpoints: whole.tally.checkpoints,
         tiles,
         payloads: whole.tally.payloads,

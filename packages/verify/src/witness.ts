@@ -10,17 +10,23 @@ export interface OwnNotes {
   at(size: number): string | undefined;
 }
 
+/** An address as it may be shown. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/?#]*@/, "$1");
+}
+
 /**
  * Asks a C2SP tlog-witness how many records it has seen, and whether they are ours. It is asked with checkpoints that cannot
  * move it: the newest one, which it answers with its own size unless it has seen just that, and then the one of its own size.
  * That it agrees MUST be signed by one of `keys`; without any, the anchor is one that proves nothing.
  */
 export async function askWitness(
-  name: string,
+  url: string,
   origin: string,
   own: OwnNotes,
   keys: readonly NoteKey[],
 ): Promise<Anchor> {
+  const name = withoutCredentials(url);
   const nothing: Anchor = { name, entries: [], others: 0, skipped: 0 };
   const problem = (text: string): Anchor => ({ ...nothing, problem: text });
   const seen = (checkpoint: Checkpoint): Anchor => ({
@@ -31,7 +37,7 @@ export async function askWitness(
   try {
     let { size, note } = own.newest;
     for (let round = 0; round < 2; round++) {
-      const answer = await ask(name, size, note);
+      const answer = await ask(url, size, note);
       if (answer.status === 200) {
         const opened = openNote(note, undefined);
         if ("problem" in opened) return problem(opened.problem);
@@ -60,8 +66,13 @@ export async function askWitness(
 }
 
 async function ask(prefix: string, old: number, note: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`${prefix.replace(/\/$/, "")}/add-checkpoint`, {
+  const url = new URL(`${prefix.replace(/\/$/, "")}/add-checkpoint`);
+  const who = [url.username, url.password].map(decodeURIComponent).join(":");
+  // `fetch` takes none in an address, and says them when it complains.
+  [url.username, url.password] = ["", ""];
+  const response = await fetch(url, {
     method: "POST",
+    ...(who !== ":" && { headers: { authorization: `Basic ${Buffer.from(who).toString("base64")}` } }),
     body: `old ${old}\n\n${note}`,
     redirect: "error",
     signal: AbortSignal.timeout(PATIENCE_MS),

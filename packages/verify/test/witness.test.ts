@@ -111,3 +111,18 @@ test("a web server that answers everything is no witness", async () => {
     `whether \`${url}\` is the witness: give its key with --witness-vkey; without it any web server could say the same`,
   ]);
 });
+
+test("a witness is asked with the password in its address, and called without", async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers.authorization);
+    response.writeHead(500).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const notes = { newest: { size: 10, note: note(10) }, at: () => undefined };
+  const anchor = await askWitness(`http://me:h%2Fsh@${host}`, ORIGIN, notes, []);
+  expect(asked).toEqual([`Basic ${Buffer.from("me:h/sh").toString("base64")}`]);
+  expect(anchor).toMatchObject({ name: `http://${host}`, problem: "it answers 500" });
+});

@@ -82,6 +82,30 @@ test.each<[string, Change]>([
   expect(report.findings.some(({ code }) => code === "checkpoint-signature" || code === "key")).toBe(true);
 });
 
+test("a second key that is named in a ledger that was never signed with one is found", async () => {
+  const plain = join(folder.path, "plain");
+  await (await openLedger({ folder: plain, sync: "off" })).close();
+  attack(plain, (db) => {
+    db.prepare("INSERT INTO meta (key, value) VALUES ('vkey-ml-dsa-44', ?)").run(
+      readFileSync(secondVkey, "utf8").trim(),
+    );
+  });
+  expect(await verifyLedger({ ledger: plain })).toMatchObject({ verdict: "tampered", first: { code: "key" } });
+});
+
+test("a start that fails before it signs anything names no second key", async () => {
+  const plain = join(folder.path, "unsigned");
+  await (await openLedger({ folder: plain, sync: "off" })).close();
+  const anchors = [{ to: `file:${join(plain, "ledger.db", "no-folder")}`, required: true }];
+  const both = { folder: plain, sync: "off", signatures: ["ed25519", "ml-dsa-44"] } as const;
+  await expect(openLedger({ ...both, anchors })).rejects.toMatchObject({ code: "LEDGER_ANCHOR_UNREACHABLE" });
+  const report = await verifyLedger({ ledger: plain });
+  expect([report.verdict, report.secondKey]).toEqual(["clean", undefined]);
+  await (await openLedger(both)).close();
+  expect(await verifyLedger({ ledger: plain })).toMatchObject({ verdict: "clean", secondKey: { from: "folder" } });
+  expect(existsSync(join(plain, "ledger-ml-dsa-44.vkey"))).toBe(true);
+});
+
 test("another's second key beside the ledger is found", async () => {
   const other = join(folder.path, "other");
   const ledger = await openLedger({ folder: other, sync: "off", signatures: ["ed25519", "ml-dsa-44"] });
@@ -100,7 +124,8 @@ test("a ledger goes on without its second key only if it is not to sign with it"
   const both = { folder: copy, sync: "off", signatures: ["ed25519", "ml-dsa-44"] } as const;
   await expect(openLedger(both)).rejects.toMatchObject({ code: "LEDGER_KEY_MISSING" });
   expect(existsSync(file)).toBe(false);
-  await (await openLedger({ folder: copy, sync: "off" })).close();
+  await expect(openLedger({ folder: copy, sync: "off" })).rejects.toMatchObject({ code: "LEDGER_KEY_MISSING" });
+  await (await openLedger({ folder: copy, sync: "off", signatures: ["ed25519"] })).close();
   // The newest records have the first signature alone now: who relies on the second is told.
   expect(await given(copy)).toMatchObject({ verdict: "tampered", first: { code: "checkpoint-signature" } });
   expect(await verifyLedger({ ledger: copy })).toMatchObject({

@@ -10,6 +10,7 @@ import { openIncident } from "../incident/incident.ts";
 import { todayOf } from "../incident/today.ts";
 import { EXIT } from "../output.ts";
 import { openTellingReader } from "../reader.ts";
+import { tellTakenOut } from "../taken-out.ts";
 import { type ChooseOptions, chosenBy, scanOf, withChoice } from "./incident-open.ts";
 
 interface Options extends ChooseOptions {
@@ -48,6 +49,7 @@ export function incidentExportCommand(): Command {
       const folder = await dataFolder(options);
       const reader = openTellingReader(folder);
       try {
+        tellTakenOut(reader);
         const anchors = anchor
           .filter((name) => !/^https?:/.test(name))
           .flatMap((name) => {
@@ -57,8 +59,6 @@ export function incidentExportCommand(): Command {
           });
         const today = await todayOf(options);
         const named = new Set(anchors.map((one) => one.anchor));
-        // A witness hands out no checkpoint of the past, but what it signed was kept.
-        const signed = readCosigned(folder).filter((one) => !named.has(one.anchor));
         const incident = openIncident(reader, chosen, today, { scan });
         const fileKey = heldFileKey(folder);
         const report = await verifyLedger({
@@ -70,6 +70,8 @@ export function incidentExportCommand(): Command {
         });
         const evidence = openEvidence(folder);
         try {
+          // A witness hands out no checkpoint of the past, but what it signed was kept.
+          const signed = readCosigned(folder, evidence.vkey).filter((one) => !named.has(one.anchor));
           const exported = await exportBundle(reader, evidence, out, {
             incident,
             today,

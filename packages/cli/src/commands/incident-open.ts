@@ -7,6 +7,7 @@ import { plainIncident } from "../incident/plain.ts";
 import { todayOf } from "../incident/today.ts";
 import { openTellingReader } from "../reader.ts";
 import { incidentLines } from "../render/incident.ts";
+import { tellTakenOut } from "../taken-out.ts";
 
 /** Options that choose an incident. */
 export interface ChooseOptions {
@@ -36,6 +37,7 @@ export function incidentOpenCommand(): Command {
       const scan = scanOf(options);
       const reader = openTellingReader(await dataFolder(options));
       try {
+        tellTakenOut(reader);
         const onProgress = process.stderr.isTTY && !options.json ? progress : undefined;
         const incident = openIncident(reader, chosen, await todayOf(options), {
           scan,

@@ -1,6 +1,6 @@
 import { CallgateError } from "@callgate/core";
 import { printable } from "@callgate/gateway";
-import { readCosigned } from "@callgate/ledger";
+import { anchorName, readCosigned } from "@callgate/ledger";
 import { Command } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
 import type { FolderOptions } from "../data.ts";
@@ -48,7 +48,7 @@ export function anchorsCommand(): Command {
 async function anchorsOf(options: FolderOptions): Promise<ReadonlyMap<string, boolean>> {
   try {
     const { ledger } = await configOf(options, "skip");
-    return new Map(ledger.anchors.map(({ to, required }) => [to, required === true]));
+    return new Map(ledger.anchors.map(({ to, required }) => [anchorName(to), required === true]));
   } catch (error) {
     if (options.data !== undefined && error instanceof CallgateError) return new Map();
     throw error;

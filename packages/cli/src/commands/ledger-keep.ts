@@ -18,7 +18,7 @@ interface Options extends FolderOptions {
   readonly json?: boolean;
 }
 
-/** With `--data` alone nothing is known of anchors; they get what they lack when the broker starts. */
+/** With `--data` alone nothing is known of anchors, which get what they lack when the broker starts; checkpoints are signed as before. */
 async function offline(options: Options, command: string): Promise<OfflineOptions> {
   const boot = { callgate: IDENTITY.version, node: process.version, command };
   const folder = await dataFolder(options);
@@ -27,7 +27,8 @@ async function offline(options: Options, command: string): Promise<OfflineOption
   const config = await configOf(options, "skip");
   // The key that was named, on the command line or in the environment, comes before the configuration's.
   if (key !== undefined) holdFileKey(config.data, key);
-  return { folder: config.data, anchors: config.ledger.anchors, boot };
+  const { anchors, signatures } = config.ledger;
+  return { folder: config.data, anchors, signatures, boot };
 }
 
 /** `callgate ledger seal`: closes a segment. */

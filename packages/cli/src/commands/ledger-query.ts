@@ -10,6 +10,7 @@ import {
   withSelection,
 } from "../record-selection.ts";
 import { formatOf, RecordPrinter } from "../render/printer.ts";
+import { tellTakenOut } from "../taken-out.ts";
 
 interface Options extends SelectionOptions {
   readonly limit: string;
@@ -48,6 +49,7 @@ export function queryCommand(): Command {
         if (!options.all && count === limit && last && format === "table")
           console.error(`the first ${count}; the next ones: --after ${last.seq}, or --all`);
         if (selection.words) tellLag(reader);
+        tellTakenOut(reader);
         const leftOut = selection.leftOut();
         if (leftOut !== undefined) console.error(leftOut);
       });

@@ -4,6 +4,7 @@ import { wholeOf } from "../arguments.ts";
 import { withConfig } from "../configuration.ts";
 import { type ReaderOptions, withReader } from "../record-selection.ts";
 import { recordLines } from "../render/records.ts";
+import { tellTakenOut } from "../taken-out.ts";
 
 /** `callgate ledger show`: one record. */
 export function showCommand(): Command {
@@ -13,6 +14,7 @@ export function showCommand(): Command {
     .option("--json", "print JSON")
     .action((seq: string, options: ReaderOptions) =>
       withReader(options, (reader) => {
+        tellTakenOut(reader);
         const shown = reader.show(wholeOf("<seq>", seq));
         if (!shown)
           throw new CallgateError("NO_RECORD", `there is no record ${seq}`, {

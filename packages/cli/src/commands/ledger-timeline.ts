@@ -6,6 +6,7 @@ import { withConfig } from "../configuration.ts";
 import { type ReaderOptions, withReader } from "../record-selection.ts";
 import { payloadTexts } from "../render/records.ts";
 import { renderTimeline } from "../render/timeline.ts";
+import { tellTakenOut } from "../taken-out.ts";
 
 /** `callgate ledger timeline`: what happened in a session. */
 export function timelineCommand(): Command {
@@ -15,6 +16,7 @@ export function timelineCommand(): Command {
     .option("--json", "print one JSON object a line")
     .action((options: ReaderOptions & { readonly session?: string }) =>
       withReader(options, (reader) => {
+        tellTakenOut(reader);
         const records = sessionRecords(reader, options.session);
         if (options.json) for (const record of records) console.log(JSON.stringify(record));
         else {

@@ -3,7 +3,7 @@ import { heldFileKey } from "@callgate/ledger";
 import { renderReport, showProgress, verifyLedger } from "@callgate/verify";
 import { Command, type CommanderError } from "commander";
 import { configOf, withConfig } from "../configuration.ts";
-import { dataFolder, type FolderOptions } from "../data.ts";
+import { dataFolder, type FolderOptions, keyIn } from "../data.ts";
 import { fail } from "../output.ts";
 
 interface Options extends FolderOptions {
@@ -13,6 +13,7 @@ interface Options extends FolderOptions {
   readonly vkey?: string;
   readonly mlDsaVkey?: string;
   readonly segments?: string;
+  readonly previousKeyFile?: string[];
   readonly openAll?: boolean;
   readonly skipIndexes?: boolean;
   readonly threads?: string;
@@ -45,6 +46,11 @@ export function ledgerVerifyCommand(): Command {
     .option("--vkey <key>", "the log's verifier key, or a file that holds it (default: the folder's own)")
     .option("--ml-dsa-vkey <key>", "its verifier key of ML-DSA-44, if it has one, or a file that holds it")
     .option("--segments <folder>", "check archived segments too")
+    .option(
+      "--previous-key-file <file>",
+      "an earlier key, under which segments were archived; may be repeated",
+      several,
+    )
     .option("--open-all", "decrypt every payload, not only the first of each session")
     .option("--skip-indexes", "do not compare the indexes with the tables")
     .option("--threads <n>", "how many threads (default: as many as the machine runs at a time)")
@@ -58,9 +64,10 @@ export function ledgerVerifyCommand(): Command {
           options.anchor === undefined && options.data === undefined ? await configuredAnchors(options) : NONE;
         const folder = await dataFolder(options);
         const fileKey = heldFileKey(folder);
+        const keys = [...(fileKey === undefined ? [] : [fileKey]), ...(options.previousKeyFile ?? []).map(keyIn)];
         const report = await verifyLedger({
           ledger: folder,
-          ...(fileKey !== undefined && { fileKey }),
+          ...(keys.length > 0 && { fileKey: keys }),
           anchors: options.anchor ?? configured.anchors,
           witnessKeys: [...configured.witnessKeys, ...(options.witnessVkey ?? [])],
           ...(checkpoint !== undefined && { checkpoints: checkpoint }),

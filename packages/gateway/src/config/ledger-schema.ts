@@ -9,7 +9,11 @@ const anchor = z.union([
     required: z.boolean().default(false).meta(about("Refuse to start while it cannot be asked.", false)),
     lag: z
       .strictObject({
-        records: z.int().min(1000).optional().meta(about("So many records that it has not seen.", 10_000)),
+        records: z
+          .int()
+          .min(1000)
+          .optional()
+          .meta(about("So many records that it has not seen; denials do not count.", 10_000)),
         time: duration.optional().meta(about("So long that it has not seen a record; from `5s` on.", "60s")),
       })
       .optional()

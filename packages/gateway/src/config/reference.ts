@@ -109,9 +109,14 @@ function typeOf(node: SchemaNode): string {
 }
 
 function code(value: unknown): string {
-  return `\`${Array.isArray(value) ? "[]" : String(value)}\``;
+  return `\`${Array.isArray(value) ? `[${value.map(itemOf).join(", ")}]` : String(value)}\``;
 }
 
 function cell(text: string): string {
   return text.replaceAll("|", "\\|");
+}
+
+/** As it is written in a list in YAML, where `*` alone would be an alias. */
+function itemOf(value: unknown): string {
+  return /^[\w:-]+$/.test(String(value)) ? String(value) : JSON.stringify(value);
 }

@@ -6,7 +6,7 @@ import { planText } from "../sandboxed/plan-text.ts";
 import { printable, printableLines } from "../setup/printable.ts";
 import type { Callback } from "../upstream/link.ts";
 import { type Life, type Refusal, refuse } from "./life.ts";
-import { recordApproval } from "./record.ts";
+import { recordApproval, requireLedger } from "./record.ts";
 import { study } from "./study.ts";
 
 /** The most that a question to a client shows of a call, in characters. A person approves what they see, or does not. */
@@ -47,6 +47,9 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
     return undefined;
   }
 
+  // Nobody is asked for a call that could not be made, and no approval is used up for one.
+  const unready = requireLedger(life);
+  if (unready) return unready;
   const given = gate.approvals.use(exact);
   if (given) return accept(life, given.id, given.answeredBy);
 
@@ -104,6 +107,8 @@ export async function hold(life: Life): Promise<Refusal | { answer: Answer } | u
   exchange.onCancel = undefined;
   if (exchange.cancelled) return cancelledRefusal();
   if (answered?.status === "approved") {
+    const barred = requireLedger(life);
+    if (barred) return barred;
     const used = gate.approvals.use(exact);
     if (used) return accept(life, used.id, used.answeredBy);
     return refuse(
@@ -196,6 +201,8 @@ async function conclude(life: Life, exact: ExactCall, id: string, response: unkn
   const taken = life.gate.approvals.answer(id, verdict, by);
   if (!taken.ok) return refuse("approval-refused", taken.reason, "send the call again");
   if (verdict === "denied") return await reject(life, id, by);
+  const barred = requireLedger(life);
+  if (barred) return barred;
   const used = life.gate.approvals.use(exact);
   if (!used) return refuse("approval-refused", "the approval was used or expired already", "send the call again");
   return await accept(life, id, by);

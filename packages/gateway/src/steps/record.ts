@@ -26,12 +26,31 @@ export async function recordIntent(life: Life): Promise<Refusal | undefined> {
     return undefined;
   } catch (error) {
     life.gate.log.error({ call: life.id, err: messageOf(error) }, "the ledger cannot append");
+    return unrecorded(error);
+  }
+}
+
+/** Refuses a call whose intent the ledger would refuse now. To be asked before anything is used up for it, such as an approval. */
+export function requireLedger(life: Life): Refusal | undefined {
+  const error = life.gate.ledger.refusal();
+  if (error === undefined) return undefined;
+  life.gate.log.error({ call: life.id, err: messageOf(error) }, "the ledger takes no calls");
+  return unrecorded(error);
+}
+
+function unrecorded(error: unknown): Refusal {
+  // Which anchor it is, and where, is for the operator alone.
+  if ((error as { code?: string }).code === "LEDGER_ANCHOR_BEHIND")
     return refuse(
       "ledger-unavailable",
-      "the call cannot be recorded, so it is not made",
-      "tell an operator: the ledger is not writable",
+      "the call cannot be recorded as it has to be, so it is not made: an anchor of the ledger is too far behind",
+      "tell an operator that an anchor of the ledger lags, and send the call again once it has caught up",
     );
-  }
+  return refuse(
+    "ledger-unavailable",
+    "the call cannot be recorded, so it is not made",
+    "tell an operator: the ledger is not writable",
+  );
 }
 
 /** Durable too: the answer names the record. */

@@ -100,11 +100,12 @@ function refused({ status, text }: Answer): CallgateError {
 
 /**
  * The lines of a witness's signatures in what it answered: those of its key, which MUST be right, where that is known; else all of them,
- * if they are lines of signatures at all.
+ * if they are lines of signatures at all. None MUST pass for the log's own: it would make the checkpoint one that the log did not sign.
  */
 function cosignaturesIn(note: string, answer: string, key: VerifierKey | undefined): string {
   const signatures = parseNote(`\n\n${answer.trimEnd()}\n`)?.signatures ?? [];
-  if (key === undefined) return signatures.map(({ line }) => `${line}\n`).join("");
+  const origin = parseCheckpoint(note)?.checkpoint.origin;
+  if (key === undefined) return signatures.flatMap(({ name, line }) => (name === origin ? [] : [`${line}\n`])).join("");
   const own = signatures.filter(({ name, id }) => name === key.name && id === key.id);
   const text = parseCheckpoint(note)?.note.text;
   if (text === undefined || !isCosignedBy({ text, signatures: own }, key))

@@ -26,19 +26,24 @@ export interface AnchorTarget {
   readonly vkey?: string;
 }
 
+/** What an anchor is called, in texts and in files: as it was configured, without a name and a password in its address. */
+export function anchorName(to: string): string {
+  return to.replace(/^(https?:\/\/)[^/?#]*@/, "$1");
+}
+
 /** Opens an anchor; nothing is asked of it yet. Throws `ANCHOR_INVALID`. */
 export function openAnchor({ to, vkey }: AnchorTarget): Anchor {
   const key = vkey === undefined ? undefined : parseVerifierKey(vkey);
   if (vkey !== undefined && key === undefined)
     throw invalid(`\`${vkey}\` is not a witness's key`, "write the line that `callgate witness` prints as its key");
   if (to.startsWith("file://")) return fileAnchor(to, fileURLToPath(to));
-  if (/^https?:\/\/./.test(to) && URL.canParse(to)) return witnessAnchor(to, to, key);
+  if (/^https?:\/\/./.test(to) && URL.canParse(to)) return witnessAnchor(anchorName(to), to, key);
   const [kind, ...rest] = to.split(":");
   const where = rest.join(":").trim();
   if (kind === "file" && where !== "") return fileAnchor(to, where);
   if (kind === "command" && where !== "") return commandAnchor(to, where);
   throw invalid(
-    `\`${to}\` is not an anchor`,
+    `\`${anchorName(to)}\` is not an anchor`,
     "write `file:/path`, `https://witness.example.org` or `command:program argument`",
   );
 }
