@@ -53,7 +53,7 @@ async function main([task, ...given]) {
   }
   ensureInstalled();
   const node = nodePath();
-  // The tests run each attack once; this task runs it in every form.
+  // The tests run some of the attacks; this task runs all, in every form.
   const more = task === "attacks" ? { CALLGATE_ATTACKS: "all" } : {};
   const run = (list) => runToEnd(node, list, { cwd: root, env: { ...environment(node), ...more } });
   if (task in TASKS) return run([...TASKS[task](), ...args]);

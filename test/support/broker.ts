@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { audienceOf, type Config, issueToken, loadConfig, openSigningKey } from "@callgate/gateway";
 import { type Running, type StartOptions, startNode } from "./process.ts";
 
-/** The command line's program. */
-export const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+/** The command line's program, as it is published: `test/support/build.ts` makes it before the tests. */
+export const CLI = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
 
 /** What a token is asked for. `ttl` is in seconds. */
 export interface TokenWish {

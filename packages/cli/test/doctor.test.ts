@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
 
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+const MAIN = join(import.meta.dirname, "..", "dist", "main.js");
 const POLICIES = 'policies:\n  - id: all\n    effect: permit\n    tools: ["*"]\n';
 const WELL = {
   version: 1,

@@ -12,7 +12,7 @@ import { callgate, emptyFolder, start } from "./run.ts";
 vi.setConfig({ testTimeout: 60_000 });
 
 const VERIFY = join(import.meta.dirname, "..", "..", "verify", "bin", "callgate-verify.cjs");
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+const MAIN = join(import.meta.dirname, "..", "dist", "main.js");
 
 test("a file gets each record once, run after run, and only those that were asked for", async () => {
   const folder = await story();

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { callgate, emptyFolder } from "./run.ts";
 import { incidentStory, PASSWORD, STRANGER } from "./story.ts";
 
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+const MAIN = join(import.meta.dirname, "..", "dist", "main.js");
 
 let home: string;
 let data: string;

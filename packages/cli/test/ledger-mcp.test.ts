@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { emptyFolder } from "./run.ts";
 import { incidentStory, laterPolicies, PASSWORD, STRANGER } from "./story.ts";
 
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+const MAIN = join(import.meta.dirname, "..", "dist", "main.js");
 
 interface Reviewer {
   tools(): Promise<

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { COMPILED, callgate, emptyFolder } from "./run.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
-const MAIN = join(ROOT, "packages", "cli", "src", "main.ts");
+const MAIN = join(ROOT, "packages", "cli", "dist", "main.js");
 
 /** The example, in a folder of its own, after its agent has made some calls through a broker. */
 async function worked(): Promise<string> {

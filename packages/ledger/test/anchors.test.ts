@@ -309,12 +309,14 @@ describe("a witness", () => {
   it("cannot pass for the log where its key is not known, and its address is kept without a password", async () => {
     const folder = dataFolder();
     const asked: (string | undefined)[] = [];
-    const server = createServer(async (request, response) => {
-      asked.push(request.headers.authorization);
-      const [, name, base64] = /^— (\S+) (\S+)$/m.exec(await textOf(request)) as unknown as [string, string, string];
-      const id = Buffer.from(base64, "base64").subarray(0, 4);
-      const line = (who: string) => `— ${who} ${Buffer.concat([id, Buffer.alloc(64, 7)]).toString("base64")}\n`;
-      response.end(line(name) + line("somebody"));
+    const server = createServer((request, response) => {
+      void (async () => {
+        asked.push(request.headers.authorization);
+        const [, name, base64] = /^— (\S+) (\S+)$/m.exec(await textOf(request)) as unknown as [string, string, string];
+        const id = Buffer.from(base64, "base64").subarray(0, 4);
+        const line = (who: string) => `— ${who} ${Buffer.concat([id, Buffer.alloc(64, 7)]).toString("base64")}\n`;
+        response.end(line(name) + line("somebody"));
+      })();
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     onTestFinished(() => void server.close());
