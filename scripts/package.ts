@@ -2,9 +2,9 @@
 //   node scripts/package.ts           build
 //   node scripts/package.ts --check   check the dependencies, build and lint what would be published
 //   node scripts/package.ts --fix     write the dependencies
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { rolldown } from "rolldown";
@@ -68,17 +68,44 @@ async function build(): Promise<void> {
         `the bundle imports what no package.json names as a dependency: ${[...new Set(stray)].join(", ")}`,
       );
     const dist = join(folder, "dist");
-    rmSync(dist, { recursive: true, force: true });
-    renameSync(fresh, dist);
+    // What is as it should be stays in place: somebody may be running it.
+    if (!isSame(fresh, dist)) {
+      rmSync(dist, { recursive: true, force: true });
+      renameSync(fresh, dist);
+    }
     // The packs, which the code looks for beside its folder.
     const policies = join(folder, "policies");
-    rmSync(policies, { recursive: true, force: true });
-    cpSync(join(packages, "..", "policies"), policies, { recursive: true });
+    const source = join(packages, "..", "policies");
+    if (!isSame(source, policies)) {
+      rmSync(policies, { recursive: true, force: true });
+      cpSync(source, policies, { recursive: true });
+    }
     const size = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
     console.log(`built packages/cli/dist: ${output.length} files, ${Math.round(size / 1024)} KiB`);
   } finally {
     await bundle.close();
     rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+/** Paths within a folder, sorted. */
+function filesIn(dir: string): string[] {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** Whether two folders hold the same files. */
+function isSame(one: string, other: string): boolean {
+  try {
+    const names = filesIn(one);
+    return (
+      names.join("\n") === filesIn(other).join("\n") &&
+      names.every((name) => readFileSync(join(one, name)).equals(readFileSync(join(other, name))))
+    );
+  } catch {
+    return false;
   }
 }
 
