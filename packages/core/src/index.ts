@@ -11,6 +11,7 @@ export type {
   Verdict,
 } from "./decision.ts";
 export { editDistance } from "./edit-distance.ts";
+export { POSIX_ENV, safeEnvironment, WINDOWS_ENV } from "./environment.ts";
 export { CallgateError, type Diagnostic, formatDiagnostic, messageOf, type Span } from "./error.ts";
 export { exactNumber, holdsBigInt, parseJson, roundedJson, stringifyJson, writableJson } from "./exact-json.ts";
 export { type ArgumentRole, type FlowFacts, ROLES } from "./flow.ts";

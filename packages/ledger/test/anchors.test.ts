@@ -4,8 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { text as textOf } from "node:stream/consumers";
+import { POSIX_ENV } from "@callgate/core";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { COMMAND_ENV } from "../src/anchor/command.ts";
 import { type AnchorTarget, type Ledger, openLedger, openReader, openWitness, readCosigned } from "../src/index.ts";
 import { dataFolder } from "./folder.ts";
 import { tamper } from "./tamper.ts";
@@ -244,7 +244,7 @@ describe("the environment of a command that is an anchor", () => {
     const sent = env.split("\n").map((line) => line.split("=")[0] as string);
     // What a shell adds by itself.
     const own = ["", "PWD", "OLDPWD", "SHLVL", "_"];
-    expect(sent.filter((name) => !COMMAND_ENV.includes(name) && !own.includes(name))).toEqual([]);
+    expect(sent.filter((name) => !POSIX_ENV.includes(name) && !own.includes(name))).toEqual([]);
   });
 });
 

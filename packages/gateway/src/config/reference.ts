@@ -1,5 +1,4 @@
-import { isObject } from "@callgate/core";
-import { POSIX_ENV, WINDOWS_ENV } from "./environment.ts";
+import { isObject, POSIX_ENV, WINDOWS_ENV } from "@callgate/core";
 import { manifestSchema } from "./manifest-schema.ts";
 import { inputSchema, type SchemaNode } from "./problems.ts";
 import { configSchema } from "./schema.ts";

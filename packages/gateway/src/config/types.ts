@@ -92,7 +92,7 @@ export interface StdioServer extends ServedConfig {
   readonly transport: "stdio";
   readonly command: string;
   readonly args: readonly string[];
-  /** The only variables that the child gets, beside what `SAFE_ENV` names. */
+  /** The only variables that the child gets, beside those that programs need to start. */
   readonly env: Readonly<Record<string, Setting>>;
   readonly cwd: string;
 }

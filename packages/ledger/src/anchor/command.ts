@@ -1,32 +1,9 @@
 import { spawn } from "node:child_process";
-import { CallgateError } from "@callgate/core";
+import { CallgateError, safeEnvironment } from "@callgate/core";
 import { type Anchor, compareNote } from "./anchor.ts";
 
 const PATIENCE_MS = 10_000;
 const MOST_OUTPUT = 64 * 1024;
-
-/**
- * The variables that the program gets: what programs need to start. The broker's own may have the key of the ledger's files and what
- * upstream servers log in with. MUST be those that servers get (`SAFE_ENV` of the gateway, which this package cannot import).
- */
-export const COMMAND_ENV: readonly string[] =
-  process.platform === "win32"
-    ? [
-        "APPDATA",
-        "HOMEDRIVE",
-        "HOMEPATH",
-        "LOCALAPPDATA",
-        "PATH",
-        "PATHEXT",
-        "PROCESSOR_ARCHITECTURE",
-        "PROGRAMFILES",
-        "SYSTEMDRIVE",
-        "SYSTEMROOT",
-        "TEMP",
-        "USERNAME",
-        "USERPROFILE",
-      ]
-    : ["HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
 
 /**
  * A program that keeps what it gets on its standard input, and ends with 0 once it has. With `last` as one more argument it
@@ -52,16 +29,6 @@ export function commandAnchor(name: string, command: string): Anchor {
   };
 }
 
-function environment(): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const name of COMMAND_ENV) {
-    const value = process.env[name];
-    // A value that starts with `()` is a shell function, which some shells run on start.
-    if (value !== undefined && !value.startsWith("()")) env[name] = value;
-  }
-  return env;
-}
-
 function run(
   program: string,
   args: readonly string[],
@@ -70,7 +37,7 @@ function run(
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: ["pipe", "pipe", "ignore"],
-      env: environment(),
+      env: safeEnvironment(process.env, process.platform),
       timeout: PATIENCE_MS,
       killSignal: "SIGKILL",
     });
