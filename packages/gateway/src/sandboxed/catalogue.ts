@@ -4,6 +4,7 @@ import { OWN_SERVER } from "../config/names.ts";
 import type { Gate } from "../gate.ts";
 import { listedTools } from "../listed.ts";
 import type { Registered } from "../registry.ts";
+import { runsScripts } from "./plan-fit.ts";
 
 /** The tools that code may call for a grant: those that it sees itself and a pattern names, without those that help to write code. */
 export function callableTools(gate: Gate, grant: Grant, globs: readonly string[]): Registered[] {
@@ -16,7 +17,7 @@ export function toolsForCode<T extends Pick<ToolFacts, "server" | "name" | "qual
   globs: readonly string[],
 ): T[] {
   const matches = compileGlobs(globs);
-  return tools.filter((tool) => (tool.server !== OWN_SERVER || tool.name === "run_code") && matches(tool.qualified));
+  return tools.filter((tool) => (tool.server !== OWN_SERVER || runsScripts(tool)) && matches(tool.qualified));
 }
 
 /** Names of tools by their servers, as a guest sees them. */

@@ -21,6 +21,7 @@ import { UpstreamFailure } from "../upstream/peer.ts";
 import { callableTools, describeTools, findTools } from "./catalogue.ts";
 import { CODE_TOOLS, codeManifest } from "./code-tools.ts";
 import { Held } from "./journal.ts";
+import { runsScripts } from "./plan-fit.ts";
 import type { SandboxPool } from "./pool.ts";
 import { failureOf } from "./run-guest.ts";
 import { digestOfScript, runScript, type ScriptArguments } from "./script-run.ts";
@@ -68,12 +69,12 @@ export class CodeServer implements Served {
 
   async close(): Promise<void> {}
 
-  runsCode({ name }: Pick<ToolFacts, "name">): boolean {
-    return name === "run_code";
+  runsCode(tool: Pick<ToolFacts, "server" | "name">): boolean {
+    return runsScripts(tool);
   }
 
   async study(life: Life): Promise<Refusal | undefined> {
-    if (life.tool?.name !== "run_code") return undefined;
+    if (!life.tool || !this.runsCode(life.tool)) return undefined;
     // What is run is what goes on after policies: they may have rewritten the script.
     const args = (life.sent?.args ?? life.request.args) as ScriptArguments;
     let script: StudiedScript;
@@ -99,13 +100,12 @@ export class CodeServer implements Served {
     const began = performance.now();
     const ms = (): number => performance.now() - began;
     try {
-      const { name } = life.tool ?? {};
       const args = life.params["arguments"];
       if (!isObject(args)) throw new Error("arguments that are no object");
-      if (name === "run_code") return await this.#run(life, args as unknown as ScriptArguments, ms);
+      if (life.tool && this.runsCode(life.tool)) return await this.#run(life, args as unknown as ScriptArguments, ms);
       const tools = callableTools(life.gate, life.grant, this.#code.tools);
       const found =
-        name === "search_tools"
+        life.tool?.name === "search_tools"
           ? findTools(tools, String(args["query"]), Number(args["limit"] ?? 10))
           : describeTools(tools, args["tools"] as readonly string[]);
       return reply(life, found, ms());
